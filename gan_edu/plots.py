@@ -1,0 +1,152 @@
+"""Figures on paper: densities with the discriminator laid over them, and how a training went.
+
+Colour is role everywhere: data blue and solid, generator vermilion and dashed, discriminator grey and dotted.
+Chapter: 01, 02.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from numpy.typing import ArrayLike, NDArray
+
+from gan_edu.densities import GaussianMixture
+from gan_edu.training import Run
+
+__all__ = ["COLORS", "plot_band", "plot_fit", "plot_history", "use_style"]
+
+Array = NDArray[np.float64]
+COLORS = {"data": "#0072B2", "generator": "#D55E00", "discriminator": "#444444", "optimal": "#009E73"}
+OPINION = LinearSegmentedColormap.from_list("opinion", [COLORS["generator"], "white", COLORS["data"]])
+
+
+def use_style() -> None:
+    """Set Matplotlib's defaults to the book's style, for the rest of the session: the one function here that does."""
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (7.2, 3.4),
+            "figure.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+            "axes.spines.top": False,
+            "axes.grid": True,
+            "grid.color": "#e4e4e4",
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "axes.edgecolor": "#888888",
+            "axes.titlesize": 11,
+            "axes.labelsize": 11,
+            "font.size": 11,
+            "lines.linewidth": 2.0,
+            "legend.frameon": False,
+            "legend.fontsize": 10,
+        }
+    )
+
+
+def plot_band(
+    x: ArrayLike, curves: ArrayLike, color: str, ax: Axes | None = None, label: str = "", style: str = "-", thin: int = 8
+) -> Axes:
+    """Median of the members' curves (E, M) with the band from the 10th to the 90th percentile, and some members as thin lines."""
+    ax = plt.subplots()[1] if ax is None else ax
+    y = np.asarray(curves, dtype=np.float64)
+    low, middle, high = np.nanquantile(y, [0.1, 0.5, 0.9], axis=0)
+    ax.fill_between(np.asarray(x), low, high, color=color, alpha=0.18, linewidth=0)
+    ax.plot(np.asarray(x), y[:thin].T, color=color, linewidth=0.5, alpha=0.45)
+    ax.plot(np.asarray(x), middle, style, color=color, label=label)
+    return ax
+
+
+def plot_fit(
+    p_data: GaussianMixture,
+    fit: Run | GaussianMixture,
+    discriminator: Callable[[Array], ArrayLike] | None = None,
+    *,
+    snapshot: int = -1,
+    limits: tuple[float, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """p_data, p_g and the discriminator in one picture; D has the right axis, fixed to [0, 1], with the line 1/2.
+
+    Args:
+        p_data: density of the data, on the line or in the plane.
+        fit: a Run (all members: median and band) or the density of a generator.
+        discriminator: D to draw for a density; a Run brings its own.
+        snapshot: which recorded moment of a Run.
+        limits: range of x on the line; they must hold at least 99 % of p_data.
+        ax: where to draw; a new figure if left out.
+
+    Raises:
+        ValueError: a dimension other than 1 or 2, or limits that cut off more than 1 % of p_data.
+    """
+    ax = plt.subplots()[1] if ax is None else ax
+    if p_data.dim == 2:
+        return _plot_plane(p_data, fit, snapshot, ax)
+    if p_data.dim != 1:
+        raise ValueError(f"plot_fit draws dimension 1 or 2, got {p_data.dim}; project the samples first")
+    reach = 4 * p_data.stds
+    low, high = limits or (float((p_data.means[:, 0] - reach).min()), float((p_data.means[:, 0] + reach).max()))
+    mass = float(p_data.cdf(high) - p_data.cdf(low))
+    if mass < 0.99:
+        raise ValueError(f"limits must hold at least 99 % of p_data, got {100 * mass:.1f} % between {low} and {high}; widen them")
+    x = np.linspace(low, high, 401)
+    ax.plot(x, p_data.prob(x), color=COLORS["data"], label="$p_{data}$")
+    right = ax.twinx()
+    right.set(ylim=(0, 1), ylabel="D(x)")
+    right.grid(False)
+    right.axhline(0.5, color=COLORS["discriminator"], linewidth=0.6)
+    if isinstance(fit, Run):
+        plot_band(x, fit.density(x)[snapshot], COLORS["generator"], ax, "$p_g$", "--")
+        plot_band(fit.points[:, 0], fit.d_output[snapshot], COLORS["discriminator"], right, "D", ":")
+        ax.set_title(f"step {fit.steps[snapshot]}")
+    else:
+        ax.plot(x, fit.prob(x), "--", color=COLORS["generator"], label="$p_g$")
+        if discriminator is not None:
+            d = np.broadcast_to(np.asarray(discriminator(x)), x.shape)
+            right.plot(x, d, ":", color=COLORS["discriminator"], label="D")
+    ax.set(xlim=(low, high), ylim=(0, None), xlabel="x", ylabel="density")
+    lines = [*ax.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
+    ax.legend(lines, [str(line.get_label()) for line in lines], loc="upper right")
+    return ax
+
+
+def _plot_plane(p_data: GaussianMixture, fit: Run | GaussianMixture, snapshot: int, ax: Axes, member: int = 0) -> Axes:
+    """Data and generated points over D's opinion: vermilion for generated, blue for real, the line where D = 1/2."""
+    if isinstance(fit, Run):
+        side = int(np.sqrt(len(fit.points)))
+        if side**2 == len(fit.points):
+            x, y = fit.points[::side, 0], fit.points[:side, 1]
+            d = fit.d_output[snapshot, member].reshape(side, side).T
+            ax.pcolormesh(x, y, d, cmap=OPINION, vmin=0, vmax=1, shading="nearest", alpha=0.6, rasterized=True)
+            ax.contour(x, y, d, levels=[0.5], colors=COLORS["discriminator"], linewidths=1)
+        fake = fit.samples[snapshot, member, :500]
+        ax.set_title(f"step {fit.steps[snapshot]}, member {member}")
+    else:
+        fake = fit.sample(500, generator=1)
+    real = p_data.sample(500, generator=0)
+    ax.plot(real[:, 0], real[:, 1], ".", color=COLORS["data"], markersize=4, label="data")
+    ax.plot(fake[:, 0], fake[:, 1], "x", color=COLORS["generator"], markersize=4, label="generated")
+    ax.set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
+    ax.legend(loc="upper right")
+    return ax
+
+
+def plot_history(run: Run, ax: Axes | None = None) -> Axes:
+    """Both losses over the training, all members, with the values log 4 and +-log 2 that D = 1/2 gives."""
+    ax = plt.subplots()[1] if ax is None else ax
+    plot_band(run.steps[1:], run.d_loss[1:].T, COLORS["discriminator"], ax, "loss of D", ":")
+    plot_band(run.steps[1:], run.g_loss[1:].T, COLORS["generator"], ax, "loss of G", "--")
+    level = -np.log(2) if run.config.game == "minimax" else np.log(2)
+    style: dict[str, Any] = dict(linewidth=0.8, color="#888888")
+    ax.axhline(np.log(4), **style)
+    ax.axhline(level, **style)
+    ax.set(xlabel="update of G", ylabel="loss (nats)")
+    ax.legend(loc="best")
+    return ax
