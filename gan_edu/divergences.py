@@ -37,14 +37,14 @@ NODES = {1: 12, 2: 7}
 TOLERANCE = {1: 1e-12, 2: 1e-8}
 
 
-def _edges(laws: tuple[GaussianMixture, ...], cover: GaussianMixture) -> list[Array]:
-    """Cell edges along each axis: cuts around every component, inside a box that holds all mass of `cover`."""
+def _edges(laws: tuple[GaussianMixture, ...], cover: GaussianMixture, stds: float | None = None) -> list[Array]:
+    """Cell edges along each axis: cuts around every component, inside a box that reaches `stds` beyond those of `cover`."""
     dim = cover.dim
     cuts = np.concatenate([-CUTS[dim][:0:-1], CUTS[dim]])
     result = []
     for axis in range(dim):
         heavy = cover.weights > 0
-        reach = CUTS[dim][-1] * cover.stds[heavy]
+        reach = (stds or CUTS[dim][-1]) * cover.stds[heavy]
         low, high = (cover.means[heavy, axis] - reach).min(), (cover.means[heavy, axis] + reach).max()
         points = np.concatenate([(p.means[:, axis, None] + p.stds[:, None] * cuts).ravel() for p in laws])
         edges = np.unique(np.concatenate([[low, high], points[(points > low) & (points < high)]]))
@@ -141,7 +141,12 @@ def expectation(p: Law, f: Function | ArrayLike) -> float:
         with np.errstate(invalid="ignore"):
             return np.where(density > 0, density * values, 0.0)
 
-    return _integrate(integrand, _edges((p,), p))
+    # Just as far out as it matters: a D that was computed without logits rounds to 0 or 1 in the far tails.
+    for stds in (9, 14, 38):
+        edges = _edges((p,), p, stds)
+        if p.dim == 2 or np.abs(integrand(np.array([edges[0][0], edges[0][-1]]))).max() < 1e-14:
+            return _integrate(integrand, edges)
+    raise ValueError("f(x) must not outgrow the tails of p, but p f is not small 38 stds out; the expectation may be infinite")
 
 
 def cross_entropy(p: Law, q: Law) -> float:

@@ -1,0 +1,139 @@
+"""What the book adds to Jupyter Book: pages that ask nothing of other hosts, kinds of blocks, explorables in pages."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util.docutils import SphinxDirective
+
+# --- Pages that ask nothing of other hosts -----------------------------------------------------------------------
+
+# What a page of formulas loads of MathJax: 2 MB of the 24 MB that the wheel holds.
+MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions")
+
+
+def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
+    """Put MathJax beside the pages."""
+    if exception or app.builder.format != "html":
+        return
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    if package is None or package.origin is None:
+        raise RuntimeError("sphinx-mathjax-offline must be installed and is not: run `make book`, which installs it")
+    source = Path(package.origin).parent / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "mathjax"
+    for part in MATHJAX:
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        if (source / part).is_dir():
+            shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+        else:
+            shutil.copy(source / part, target / part)
+
+
+def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out Thebe, which Jupyter Book adds to each page twice (an error in the console) and loads from afar."""
+
+    def mentions_thebe(asset: Any) -> bool:
+        body = (getattr(asset, "attributes", None) or {}).get("body") or ""
+        return "thebe" in f"{getattr(asset, 'filename', asset)} {body}".lower()
+
+    for kind in ("script_files", "css_files"):
+        context[kind][:] = [asset for asset in context[kind] if not mentions_thebe(asset)]
+
+
+def hide_second_search(app: Sphinx, config: Config) -> None:
+    """Leave out the bar at the top of wide pages, which holds nothing but a second search field."""
+    config.html_theme_options.setdefault("navbar_persistent", [])
+
+
+# --- Blocks ------------------------------------------------------------------------------------------------------
+
+# A block quote that begins with one of these in bold is set as a block of its kind (CSS cannot read words).
+BLOCKS = {
+    "theorem": ("Theorem", "Lemma", "Proposition", "Corollary", "Claim"),
+    "proof": ("Proof",),
+    "definition": ("Definition",),
+    "notice": ("Notice",),
+    "predict": ("Predict",),
+    "erratum": ("The notes say",),
+}
+
+
+def block_kind(words: str) -> str | None:
+    """Return the kind of block that begins with `words`, or None.
+
+    >>> block_kind("Theorem 1 (Goodfellow 2014)."), block_kind("Proofreading"), block_kind("The notes say:")
+    ('theorem', None, 'erratum')
+    """
+    for kind, openings in BLOCKS.items():
+        if re.match(rf"(?:{'|'.join(openings)})\b", words):
+            return kind
+    return None
+
+
+def name_blocks(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each block quote the class of its kind."""
+    for quote in doctree.findall(nodes.block_quote):
+        paragraph = quote.children[0] if quote.children else nodes.paragraph()
+        # MyST puts an empty text before markup that opens a paragraph.
+        opening = next((child for child in paragraph.children if child.astext()), None)
+        kind = block_kind(opening.astext()) if isinstance(opening, nodes.strong) else None
+        if kind:
+            quote["classes"] += ["gan-block", f"gan-{kind}"]
+
+
+# --- Explorables in Markdown pages -------------------------------------------------------------------------------
+
+
+def stored_html(notebook: Path, cell_id: str) -> str:
+    """Return the text/html that the cell `cell_id` of `notebook` has stored; raise ValueError where there is none."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError:
+        raise ValueError(
+            f"the notebook must exist, and {notebook.name} does not: name one that lies beside the page"
+        ) from None
+    for cell in cells:
+        if cell.get("id") == cell_id:
+            found = [o["data"]["text/html"] for o in cell.get("outputs", []) if "text/html" in o.get("data", {})]
+            if not found:
+                raise ValueError(
+                    f"cell {cell_id!r} of {notebook.name} must hold a figure and stores none: run `make notebooks`"
+                )
+            return "".join(found[0])
+    known = ", ".join(repr(cell.get("id")) for cell in cells if cell["cell_type"] == "code")
+    raise ValueError(f"{notebook.name} must hold a cell with the id {cell_id!r}; its code cells are {known}")
+
+
+class Explorable(SphinxDirective):
+    """Show a figure that a notebook stores: the directive `explorable` with the arguments NOTEBOOK CELL-ID."""
+
+    required_arguments = 2
+
+    def run(self) -> list[nodes.Node]:
+        """Return the stored figure as it is, so that it has one source only."""
+        notebook = Path(self.env.doc2path(self.env.docname)).parent / self.arguments[0]
+        self.env.note_dependency(str(notebook))
+        try:
+            html = stored_html(notebook, self.arguments[1])
+        except ValueError as error:
+            raise self.error(f"explorable: {error}") from None
+        return [nodes.raw("", f'<div class="gan-explorable">{html}</div>', format="html")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register all of it."""
+    app.config.mathjax_path = "mathjax/tex-chtml.js"
+    app.add_directive("explorable", Explorable)
+    app.connect("config-inited", hide_second_search)
+    app.connect("doctree-read", name_blocks)
+    app.connect("html-page-context", drop_thebe, priority=950)  # after everyone has added their scripts
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,50 @@
+"""Options and fixtures of all tests. Nothing here imports torch: the book is built and looked at without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+
+# Sphinx's extension is tested through the pages, and the tools run as programs.
+collect_ignore_glob = ["_build/*", ".cache/*", ".venv/*"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cases",
+        type=Path,
+        default=ROOT / "tests" / "reference_cases.json",
+        help="the reference cases to check gan_edu against (default: tests/reference_cases.json)",
+    )
+    parser.addoption("--device", default="cpu", help="the device of the training tests: cpu (default) or cuda")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def cases_file(request: pytest.FixtureRequest) -> Path:
+    """The file of reference cases."""
+    path = Path(request.config.getoption("--cases"))
+    if not path.is_file():
+        raise pytest.UsageError(f"--cases must name a file of reference cases, and {path} is none: check the path")
+    return path
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    """The device to test on; where it is absent, the test is skipped and says why."""
+    name = request.config.getoption("--device")
+    if name not in ("cpu", "cuda"):
+        raise pytest.UsageError(f"--device must be 'cpu' or 'cuda', not {name!r}")
+    if name == "cuda":
+        torch = pytest.importorskip("torch")
+        if not torch.cuda.is_available():
+            pytest.skip("--device cuda: this machine has no CUDA device that torch can use")
+    return name

@@ -1,0 +1,754 @@
+"""Interactive figures that need no kernel: formulas and snapshots, drawn in the page by `explore.js`.
+
+A `Figure` is described once. Its formulas are written in a small subset of Python, compiled here to trees of plain
+data such as ``["/", "pd", ["+", "pd", "pg"]]``, and evaluated twice from the same tree: by numpy (`Figure.evaluate`)
+and by the script in the page, which must agree to 1e-12. Nothing that a figure ships is ever run as code.
+
+How values get their shape: a *grid* variable such as ``x`` is an axis; so are ``n`` (the steps of an iterated map),
+``steps`` (the frames of a training run), ``many`` (repeated curves) and named counts such as ``"sample"``. A formula
+has the axes of what it mentions, two at most; a reduction such as ``integral(f, x)`` removes one.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import html
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, ClassVar
+
+import numpy as np
+
+__all__ = [
+    "Choice",
+    "Figure",
+    "HLine",
+    "Heat",
+    "Line",
+    "Marker",
+    "Panel",
+    "Points",
+    "Segments",
+    "Slider",
+    "Snapshots",
+    "VLine",
+    "script",
+    "style",
+]
+
+Text = str | Mapping[str, str]  # figure text: English, or {"en": ..., "zh": ...}
+Tree = Any  # a compiled formula: a number, a name, or [operation, argument, ...]
+Axes = frozenset[str]
+Array = np.ndarray[Any, Any]
+
+# ------------------------------------------------------------------------------------------------------ formulas
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+_SYMBOLS: dict[type[ast.AST], tuple[str, np.ufunc]] = {
+    ast.Add: ("+", np.add),
+    ast.Sub: ("-", np.subtract),
+    ast.Mult: ("*", np.multiply),
+    ast.Div: ("/", np.divide),
+    ast.Pow: ("**", np.power),
+    ast.Lt: ("<", np.less),
+    ast.LtE: ("<=", np.less_equal),
+    ast.Gt: (">", np.greater),
+    ast.GtE: (">=", np.greater_equal),
+    ast.Eq: ("==", np.equal),
+    ast.NotEq: ("!=", np.not_equal),
+}
+
+
+def _softplus(t: Array) -> Array:
+    return np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t)))
+
+
+# name -> (number of arguments, numpy function); `explore.js` has a table with the same names
+FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+    **{symbol: (2, f) for symbol, f in _SYMBOLS.values()},
+    "neg": (1, np.negative),
+    **{f.__name__: (1, f) for f in (np.exp, np.log, np.sqrt, np.tanh, np.cos, np.sin)},
+    **{f.__name__: (2, f) for f in (np.minimum, np.maximum)},
+    "abs": (1, np.abs),
+    "erf": (1, _erf),
+    "where": (3, lambda c, a, b: np.where(c != 0, a, b)),
+    "sigmoid": (1, lambda t: 1 / (1 + np.exp(-t))),
+    "softplus": (1, _softplus),
+    "log_sigmoid": (1, lambda t: -_softplus(-t)),
+    "normal": (3, lambda x, mean, std: np.exp(-(((x - mean) / std) ** 2) / 2) / (std * math.sqrt(2 * math.pi))),
+    "xlogy": (2, lambda a, b: np.where(a == 0, 0.0, a * np.log(b))),
+    "spread": (2, lambda a, b: a + np.zeros(np.shape(b))),  # a with the axes of a and b; for marks
+}
+REDUCTIONS = ("argmax", "at", "integral", "maximum_over")
+_HIDDEN = {"neg", "spread"}
+_RESERVED = {"pi", "frame", "step", "steps", "n", "many", *(f for f in FUNCTIONS if f.isidentifier()), *REDUCTIONS}
+_SLOTS = ("x", "y", "z", "x0", "y0", "x1", "y1", "low", "high")  # what a mark may hold, as expressions
+
+
+def _need(condition: object, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _names(items: Iterable[str]) -> str:
+    return ", ".join(map(repr, sorted(items))) or "none"
+
+
+class _Formula:
+    """Compiles one expression. `scope` maps the names defined so far to their axes."""
+
+    def __init__(self, source: object, scope: Mapping[str, Axes], axes: Mapping[str, Any]):
+        self.source, self.scope = str(source), scope
+        self.variables = [name for name, axis in axes.items() if "lo" in axis]
+        try:
+            parsed = ast.parse(self.source.strip(), mode="eval")
+        except SyntaxError:
+            raise ValueError(f"a formula must be one Python expression, got {self.source!r}") from None
+        self.tree, self.axes = self.compile(parsed.body)
+
+    def need(self, condition: object, message: str) -> None:
+        _need(condition, f"{message}, in the formula {self.source!r}")
+
+    def compile(self, node: ast.expr) -> tuple[Tree, Axes]:
+        match node:
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                return float(number), frozenset()
+            case ast.Name(id="pi"):
+                return math.pi, frozenset()
+            case ast.Name(id=name):
+                self.need(name in self.scope, f"unknown name {name!r}; choose one of {_names(self.scope)}")
+                return name, self.scope[name]
+            case ast.BinOp(op=op) if type(op) in _SYMBOLS:
+                return self.combine(_SYMBOLS[type(op)][0], node.left, node.right)
+            case ast.UnaryOp(op=ast.USub()):
+                return self.combine("neg", node.operand)
+            case ast.Compare(ops=[op]) if type(op) in _SYMBOLS:
+                return self.combine(_SYMBOLS[type(op)][0], node.left, node.comparators[0])
+            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS and name not in _HIDDEN:
+                arity = FUNCTIONS[name][0]
+                self.need(len(node.args) == arity, f"{name} takes {arity} argument(s), {len(node.args)} given")
+                return self.combine(name, *node.args)
+            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in REDUCTIONS:
+                return self.reduce(name, *node.args)
+        allowed = {name for name in (*FUNCTIONS, *REDUCTIONS) if name.isidentifier()} - _HIDDEN
+        raise ValueError(
+            f"a formula may hold numbers, names, + - * / **, one comparison and calls of {_names(allowed)}; "
+            f"{ast.unparse(node)!r} is not allowed, in the formula {self.source!r}"
+        )
+
+    def combine(self, symbol: str, *arguments: ast.expr) -> tuple[Tree, Axes]:
+        parts = [self.compile(a) for a in arguments]
+        union = frozenset[str]().union(*(axes for _, axes in parts))
+        self.need(len(union) <= 2, f"at most two axes may meet, got {_names(union)}; reduce one, say with integral")
+        return [symbol, *(tree for tree, _ in parts)], union
+
+    def reduce(self, name: str, *arguments: ast.expr) -> tuple[Tree, Axes]:
+        want = (3,) if name == "at" else (2, 3) if name == "integral" else (2,)
+        self.need(len(arguments) in want, f"{name} takes {want[-1]} arguments, {len(arguments)} given")
+        tree, axes = self.compile(arguments[0])
+        # over the plane: one variable after the other
+        for axis in map(ast.unparse, arguments[1:2] if name == "at" else arguments[1:]):
+            self.need(axis in self.variables, f"{name} must run over one of {_names(self.variables)}, got {axis!r}")
+            self.need(axis in axes, f"{name} over {axis} needs an expression that depends on {axis}")
+            tree, axes = [name, tree, axis], axes - {axis}
+        if name == "at":
+            self.need(not axes, f"at needs an expression that depends on {tree[2]} alone, not on {_names(axes)}")
+            value, axes = self.compile(arguments[2])
+            tree = [*tree, value]
+        return tree, axes
+
+
+# ------------------------------------------------------------------------------------- what a figure is made of
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number that the reader moves; `value` is where it starts."""
+
+    lo: float
+    hi: float
+    step: float
+    value: float
+    label: Text = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A list to choose from; in formulas its name is the index of the chosen option."""
+
+    options: Sequence[Text]
+    label: Text = ""
+    value: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshots:
+    """Recorded numbers, shape (one axis per choice in `over`, E if `many`, T frames unless `fixed`, the grids).
+
+    `grid` is a grid name, a pair of grid names, a name for a count of points such as "sample", or None. With None
+    there is one number per frame: the current one, or with `time` the whole series over ``steps``. Values are stored
+    with `bits` (8 or 16) between `lo` and `hi` (by default the extremes; what lies outside is clipped), so that the
+    error is at most (hi - lo) / 2 / (2**bits - 1).
+    """
+
+    array: Any
+    grid: str | tuple[str, ...] | None = None
+    over: tuple[str, ...] = ()
+    bits: int = 8
+    lo: float | None = None
+    hi: float | None = None
+    fixed: bool = False
+    time: bool = False
+    many: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mark:
+    label: Text = ""
+    role: str = "muted"
+    axis: str = "left"
+    toggle: bool = False
+    shown: bool = True
+    slots: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True)
+class Line(_Mark):
+    """y against x, by default against the variable that y depends on; `band` = (low, high) is filled.
+
+    A y over ``many`` is many lines; a line over ``steps`` brings a cursor at the current frame.
+    """
+
+    y: Any
+    x: Any = None
+    band: tuple[Any, Any] | None = None
+    thin: bool = False
+    slots = ("x", "y")
+
+
+@dataclass(frozen=True)
+class Points(_Mark):
+    """A cloud of points; `size` is the diameter in pixels."""
+
+    x: Any
+    y: Any
+    size: float = 4
+    slots = ("x", "y")
+
+
+@dataclass(frozen=True)
+class Segments(_Mark):
+    """Straight pieces from (x0, y0) to (x1, y1), with heads if `arrows`."""
+
+    x0: Any
+    y0: Any
+    x1: Any
+    y1: Any
+    arrows: bool = False
+    slots = ("x0", "y0", "x1", "y1")
+
+
+@dataclass(frozen=True)
+class Heat(_Mark):
+    """A tint over the plane: vermilion at `lo`, paper in the middle, blue at `hi`; a line where it equals `contour`."""
+
+    z: Any
+    lo: float = 0
+    hi: float = 1
+    contour: float | None = 0.5
+    role: str = field(default="discriminator", kw_only=True)
+    slots = ("z",)
+
+
+@dataclass(frozen=True)
+class Marker(_Mark):
+    """One dot."""
+
+    x: Any
+    y: Any
+    slots = ("x", "y")
+
+
+@dataclass(frozen=True)
+class VLine(_Mark):
+    """A vertical line."""
+
+    x: Any
+    slots = ("x",)
+
+
+@dataclass(frozen=True)
+class HLine(_Mark):
+    """A horizontal line."""
+
+    y: Any
+    slots = ("y",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One pair of axes; `right` is the range of the right axis, `equal` gives both directions the same scale.
+
+    Ticks are numbers or (number, text) pairs. `height` is in pixels; with `equal` it is the greatest height.
+    """
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    marks: Sequence[_Mark]
+    right: tuple[float, float] | None = None
+    xlabel: Text = ""
+    ylabel: Text = ""
+    right_label: Text = ""
+    title: Text = ""
+    height: int = 300
+    xticks: Sequence[Any] | None = None
+    yticks: Sequence[Any] | None = None
+    equal: bool = False
+
+
+# role -> colour and line style on paper; explore.css has the same roles for the screen
+ROLES: dict[str, tuple[str, Any, float]] = {
+    "data": ("#0072B2", "-", 2),
+    "generator": ("#D55E00", "--", 2),
+    "discriminator": ("#444444", ":", 2.2),
+    "optimal": ("#00856A", "-", 1.4),
+    "third": ("#AA3377", "-.", 2),
+    "fourth": ("#8A6A00", (0, (4, 2)), 2),
+    "fifth": ("#5B4FCF", (0, (9, 3)), 2),
+    "muted": ("#808080", "-", 1),
+}
+
+
+# ---------------------------------------------------------------------------------------------------- the figure
+
+
+class Figure:
+    """An interactive figure. `gan_edu.explore` says how formulas are written; every argument is a keyword.
+
+    Args:
+        alt: the text alternative, one or two sentences.
+        caption: what to do and what to see.
+        grids: variable -> (lo, hi, n). In the plane the variable that comes first is the horizontal one.
+        sliders, choices: name -> `Slider` or `Choice`.
+        snapshots: name -> `Snapshots`; steps: the label of each frame.
+        formulas: name -> expression in the names before it, in order.
+        iterate: name -> (first, next), all updated at once, `iterations` times; arrays over ``n``, NaN beyond 1e6.
+        readout: label -> scalar expression, shown as a number; or a list of such pairs.
+        width: the greatest width in pixels; columns: how many panels stand side by side where there is room.
+
+    Raises:
+        ValueError: whatever the page could not draw: unknown names, other syntax, wrong shapes, values out of range.
+
+    Example:
+        >>> fig = Figure(
+        ...     alt="A bell curve that a slider moves.",
+        ...     grids={"x": (-3, 3, 61)},
+        ...     sliders={"mu": Slider(-1, 1, 0.1, 0.0, "mean")},
+        ...     formulas={"p": "normal(x, mu, 1)", "top": "argmax(p, x)"},
+        ...     panels=[Panel(x=(-3, 3), y=(0, 0.5), marks=[Line("p", label="density", role="data")])],
+        ... )
+        >>> round(fig.evaluate(mu=0.5)["top"], 6)
+        0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        alt: Text,
+        panels: Sequence[Panel],
+        title: Text = "",
+        caption: Text = "",
+        grids: Mapping[str, tuple[float, float, int]] | None = None,
+        sliders: Mapping[str, Slider] | None = None,
+        choices: Mapping[str, Choice] | None = None,
+        snapshots: Mapping[str, Snapshots] | None = None,
+        steps: Sequence[float] = (),
+        step_label: Text = "step",
+        ms: int = 100,
+        frame: int = 0,
+        autoplay: bool = False,
+        formulas: Mapping[str, str] | None = None,
+        iterate: Mapping[str, tuple[str, str]] | None = None,
+        iterations: int = 400,
+        readout: Mapping[str, str] | Sequence[tuple[Text, str]] = (),
+        width: int = 640,
+        columns: int = 1,
+    ):
+        _need(alt and panels, "a figure must have a text alternative and a panel; give alt=... and panels=[...]")
+        self._grids, self._sliders, self._choices = dict(grids or {}), dict(sliders or {}), dict(choices or {})
+        self._iterate, self._steps = dict(iterate or {}), [float(s) for s in steps]
+        recorded = dict(snapshots or {})
+        self._check(recorded, frame, iterations)
+        self._axes = self._find_axes(recorded, iterations)
+        self._scope: dict[str, Axes] = {name: frozenset() for name in (*self._sliders, *self._choices)}
+        self._scope |= {name: frozenset({name}) for name in self._grids}
+        if self._steps:
+            self._scope |= {"frame": frozenset(), "step": frozenset(), "steps": frozenset({"steps"})}
+        self._data: dict[str, Array] = {}
+        self._start = {name: s.value for name, s in self._sliders.items()} | {"frame": frame}
+        self._start |= {name: c.value for name, c in self._choices.items()}
+        text = {"title": title, "alt": alt, "caption": caption, "width": width, "columns": columns}
+        time = {"steps": self._steps, "step_label": step_label, "ms": ms, "frame": frame, "autoplay": autoplay}
+        self.spec: dict[str, Any] = {
+            **text,
+            **time,
+            "axes": [{"name": name, **axis} for name, axis in self._axes.items()],
+            "sliders": {name: vars(s) | {"label": s.label or name} for name, s in self._sliders.items()},
+            "choices": {name: vars(c) | {"label": c.label or name} for name, c in self._choices.items()},
+            "snapshots": {name: self._pack(name, snap) for name, snap in recorded.items()},
+            "program": self._compile(dict(formulas or {})),
+        }
+        self.spec["panels"] = [self._panel(panel) for panel in panels]
+        pairs = readout.items() if isinstance(readout, Mapping) else readout
+        self.spec["readout"] = [[label, self._scalar(e, f"the readout {_english(label)!r}")] for label, e in pairs]
+
+    # -- checking and compiling
+
+    def _check(self, recorded: Mapping[str, Snapshots], frame: int, iterations: int) -> None:
+        names = [*self._grids, *self._sliders, *self._choices, *recorded, *self._iterate]
+        for name in names:
+            new = name.isidentifier() and name not in _RESERVED and names.count(name) == 1
+            _need(new, f"a name must be an identifier, used once, and none of {_names(_RESERVED)}; got {name!r}")
+        for name, (lo, hi, n) in self._grids.items():
+            _need(lo < hi and n >= 2, f"the grid {name!r} must be (lo, hi, n), lo < hi and n >= 2; got {(lo, hi, n)}")
+        for name, s in self._sliders.items():
+            off = math.remainder(s.value - s.lo, s.step) if s.step > 0 else math.inf  # the browser would move it
+            good = s.lo < s.hi and s.lo <= s.value <= s.hi and abs(off) < 1e-6 * s.step
+            _need(good, f"the slider {name!r} must start at lo + k * step between lo and hi; got {s}")
+        for name, c in self._choices.items():
+            _need(c.value in range(len(c.options)), f"the choice {name!r} must start at one of its options; got {c}")
+        _need(all(np.diff(self._steps) > 0), "steps must increase; give the label of each frame once")
+        _need(frame in range(max(1, len(self._steps))), f"frame must be an index of steps, got {frame}")
+        _need(iterations >= 1, f"iterations must be at least 1, got {iterations}")
+
+    def _find_axes(self, recorded: Mapping[str, Snapshots], iterations: int) -> dict[str, dict[str, Any]]:
+        """Every axis with its length and its values, outermost first: rows before columns, so y before x."""
+        axes: dict[str, dict[str, Any]] = {"many": {}}
+        for name, (lo, hi, n) in reversed(self._grids.items()):
+            axes[name] = {"n": n, "lo": float(lo), "hi": float(hi)}
+        if self._steps:
+            axes["steps"] = {"n": len(self._steps), "lo": self._steps[0], "hi": self._steps[-1], "values": self._steps}
+        if self._iterate:
+            axes["n"] = {"n": iterations + 1, "lo": 0.0, "hi": float(iterations)}
+        for name, snap in recorded.items():
+            shape = np.shape(snap.array)
+            counts = {"many": len(snap.over)} if snap.many else {}
+            if isinstance(snap.grid, str) and snap.grid not in self._grids:
+                counts[snap.grid] = -1
+            for axis, place in counts.items():
+                size = shape[place] if len(shape) > len(snap.over) else 0
+                known = axes.setdefault(axis, {})
+                good = "lo" not in known and size and known.setdefault("n", size) == size
+                _need(
+                    good, f"snapshots over {axis!r} must have one length, {name!r} has shape {shape}; rename the axis"
+                )
+        return {name: axis for name, axis in axes.items() if axis}
+
+    def _pack(self, name: str, snap: Snapshots) -> dict[str, Any]:
+        """Quantise one recording, and keep in `self._data` the numbers that the page will see."""
+        known = _names(self._choices)
+        _need(set(snap.over) <= set(self._choices), f"over of {name!r} must name choices, {known}; got {snap.over!r}")
+        grid = (snap.grid,) if isinstance(snap.grid, str) else tuple(snap.grid or ())
+        good = set(grid) <= set(self._axes) and len(set(grid)) + snap.many <= 2 and not (snap.time and grid)
+        _need(good, f"the grid of {name!r} must be at most two of {_names(self._axes)}; got {snap.grid!r}")
+        _need(snap.fixed or self._steps, f"the snapshot {name!r} has frames: give steps=[...], or say fixed=True")
+        _need(snap.bits in (8, 16), f"bits must be 8 or 16, got {snap.bits} for the snapshot {name!r}")
+        over = [len(self._choices[c].options) for c in snap.over]
+        many = [self._axes["many"]["n"]] if snap.many else []
+        frames = [] if snap.fixed else [len(self._steps)]
+        shape = (*over, *many, *frames, *(self._axes[g]["n"] for g in grid))
+        array = np.asarray(snap.array, dtype=float)
+        what = f"the snapshot {name!r} must"
+        _need(array.shape == shape, f"{what} have shape {shape} (over, many, frames, grid), got {array.shape}")
+        _need(np.isfinite(array).all(), f"{what} be finite, and it holds NaN or infinity; cut them off")
+        axes = [a for a in self._axes if a in grid or (a == "many" and many) or (a == "steps" and snap.time)]
+        moving = not (snap.fixed or snap.time)
+        # in memory: choices, then frames, then the axes in the figure's order, so that one frame is one piece
+        before = [*snap.over, *(["many"] if many else []), *(["frame"] if moving else ["steps"] if snap.time else [])]
+        held = [*before, *grid]
+        array = array.transpose([held.index(a) for a in [*snap.over, *(["frame"] if moving else []), *axes]])
+        lo = float(array.min() if snap.lo is None else snap.lo)
+        hi = float(array.max() if snap.hi is None else snap.hi)
+        _need(lo <= hi, f"the snapshot {name!r} must have lo <= hi, got {lo} and {hi}")
+        top = 2**snap.bits - 1
+        codes = np.round((np.clip(array, lo, hi) - lo) / ((hi - lo) or 1.0) * top).astype(f"<u{snap.bits // 8}")
+        self._scope[name] = frozenset(axes)
+        self._data[name] = lo + (hi - lo) / top * codes
+        text = base64.b64encode(codes.tobytes()).decode()
+        packed = {"over": list(snap.over), "axes": axes, "moving": moving}
+        return packed | {"bits": snap.bits, "lo": lo, "hi": hi, "base64": text}
+
+    def _compile(self, formulas: dict[str, str]) -> list[Any]:
+        """Compile to [name, tree]; the iterated map takes its place before the first formula that mentions it."""
+        program: list[Any] = []
+        for name, source in formulas.items():
+            if set(re.findall(r"\w+", str(source))) & {"n", *self._iterate} and "n" not in self._scope:
+                program += self._compile_map()
+            new = name.isidentifier() and name not in {*self._scope, *self._iterate, *_RESERVED}
+            _need(new, f"a formula must have a new name that is an identifier, got {name!r}")
+            tree, self._scope[name] = self._formula(source)
+            program.append([name, tree])
+        return program if "n" in self._scope else program + self._compile_map()
+
+    def _compile_map(self) -> list[Any]:
+        compiled: dict[str, Any] = {}
+        during = self._scope | {name: frozenset() for name in self._iterate}
+        for name, (first, following) in self._iterate.items():
+            parts = _Formula(first, self._scope, self._axes), _Formula(following, during, self._axes)
+            good = not parts[0].axes | parts[1].axes
+            _need(good, f"the iterated map {name!r} must be made of scalars, got {first!r} and {following!r}")
+            compiled[name] = [part.tree for part in parts]
+        self._scope |= {name: frozenset({"n"}) for name in (*compiled, "n") if compiled}
+        return [compiled] if compiled else []
+
+    def _formula(self, source: object) -> tuple[Tree, Axes]:
+        formula = _Formula(source, self._scope, self._axes)
+        return formula.tree, formula.axes
+
+    def _scalar(self, source: object, what: str) -> Tree:
+        tree, axes = self._formula(source)
+        _need(not axes, f"{what} must be a scalar, {str(source)!r} depends on {_names(axes)}; reduce it, or use at")
+        return tree
+
+    def _panel(self, panel: Panel) -> dict[str, Any]:
+        spec = {**vars(panel), "marks": [self._mark(mark, panel) for mark in panel.marks]}
+        if any(mark.get("over_steps") for mark in spec["marks"]):
+            spec["marks"].append(self._mark(VLine("step"), panel))  # the cursor of the current frame
+        return spec
+
+    def _mark(self, mark: _Mark, panel: Panel) -> dict[str, Any]:
+        kind = type(mark).__name__
+        spec = {**vars(mark), "kind": kind}
+        _need(mark.role in ROLES, f"unknown role {mark.role!r}; choose one of {_names(ROLES)}")
+        good = mark.axis == "left" or (mark.axis == "right" and panel.right)
+        _need(good, f"axis must be 'left', or 'right' in a panel with right=(lo, hi); got {mark.axis!r}")
+        slots = {s: spec.pop(s) for s in mark.slots}
+        if isinstance(mark, (Marker, VLine, HLine)):
+            return spec | {s: self._scalar(e, f"{s} of {kind}") for s, e in slots.items()}
+        if isinstance(mark, Line):
+            spec["curve"] = mark.x is not None  # a curve in the plane, not a graph
+            band = spec.pop("band")
+            if band:
+                slots["low"], slots["high"] = band
+            if mark.x is None:
+                own = [a for a in self._formula(mark.y)[1] if "lo" in self._axes[a]]
+                _need(len(own) == 1, f"a Line needs a y that depends on one variable, or x=...; got y={mark.y!r}")
+                slots["x"] = own[0]
+            spec["over_steps"] = slots["x"] == "steps"
+        trees = {s: self._formula(e) for s, e in slots.items()}
+        union = frozenset[str]().union(*(axes for _, axes in trees.values()))
+        rules = {
+            "Line": (len(union - {"many"}) == 1, "one axis besides 'many'"),
+            "Heat": (len(union & set(self._grids)) == len(union) == 2, "two grids"),
+        }
+        good, need = rules.get(kind, (len(union) <= 2, "at most two axes"))
+        given = _names(map(str, slots.values()))
+        _need(good, f"a {kind} must depend on {need}; {given} depends on {_names(union)}")
+        for s, (tree, axes) in trees.items():  # every slot is spread over the same axes
+            for other, more in trees.values():
+                if not more <= axes:
+                    tree, axes = ["spread", tree, other], axes | more
+            spec[s] = tree
+        names = [a for a in self._axes if a in union]
+        return spec | {"axes": names, "row": self._axes[names[-1]]["n"] if names else 1}
+
+    # -- numbers
+
+    def evaluate(self, **values: float) -> dict[str, Any]:
+        """Compute every name of the figure at these slider values, choices and frame; the others stay at their start.
+
+        Returns:
+            name -> float or array, rows before columns: (len(y), len(x)) in the plane, (E, len(x)) for ``many``.
+
+        Raises:
+            ValueError: an unknown name, or a value outside its slider, choice or frames.
+        """
+        env = self._environment(values)
+        shapes = {name: [a["n"] for k, a in self._axes.items() if k in axes] for name, axes in self._scope.items()}
+        return {name: env[name].reshape(s) if s else env[name].item() for name, s in shapes.items()}
+
+    def _environment(self, values: Mapping[str, float]) -> dict[str, Array]:
+        _need(set(values) <= set(self._start), f"evaluate takes {_names(self._start)}; got {_names(values)}")
+        now: dict[str, Any] = {**self._start, **values}
+        for name, s in self._sliders.items():
+            _need(s.lo <= now[name] <= s.hi, f"{name} must lie in [{s.lo}, {s.hi}], got {now[name]}")
+        counts = {name: len(c.options) for name, c in self._choices.items()} | {"frame": max(1, len(self._steps))}
+        for name, n in counts.items():
+            _need(now[name] in range(n), f"{name} must be an index from 0 to {n - 1}, got {now[name]}")
+        env = {name: np.asarray(float(v)) for name, v in now.items()}
+        if self._steps:
+            env["step"] = np.asarray(self._steps[now["frame"]])
+        for name, axis in self._axes.items():
+            if "lo" in axis:
+                env[name] = self._place(axis.get("values") or np.linspace(axis["lo"], axis["hi"], axis["n"]), [name])
+        for name, data in self._data.items():
+            snap = self.spec["snapshots"][name]
+            at = [*(now[c] for c in snap["over"]), *([now["frame"]] if snap["moving"] else [])]
+            env[name] = self._place(data[tuple(at)], snap["axes"])
+        with np.errstate(all="ignore"):  # NaN and infinity are legitimate: they are drawn as gaps
+            for item in self.spec["program"]:
+                env |= self._orbit(item, env) if isinstance(item, dict) else {item[0]: self._value(item[1], env)}
+        return env
+
+    def _place(self, array: Any, axes: Sequence[str]) -> Array:
+        """Give the array one dimension for each axis of the figure, so that numpy's broadcasting does the rest."""
+        return np.reshape(array, [axis["n"] if name in axes else 1 for name, axis in self._axes.items()])
+
+    def _value(self, tree: Tree, env: Mapping[str, Array]) -> Array:
+        if isinstance(tree, str):
+            return env[tree]
+        if not isinstance(tree, list):
+            return np.asarray(tree)
+        if tree[0] in FUNCTIONS:
+            return np.asarray(FUNCTIONS[tree[0]][1](*(self._value(t, env) for t in tree[1:])), dtype=float)
+        f, c, k = self._value(tree[1], env), env[tree[2]].ravel(), list(self._axes).index(tree[2])
+        if tree[0] == "at":
+            return np.asarray(np.interp(self._value(tree[3], env), c, f.ravel()))
+        f = np.moveaxis(f, k, -1)
+        if tree[0] == "integral":  # the trapezoid rule
+            out = ((f[..., 1:] + f[..., :-1]) * np.diff(c) / 2).sum(-1, keepdims=True)
+        else:
+            best = np.argmax(np.where(np.isnan(f), -np.inf, f), axis=-1, keepdims=True)
+            out = c[best] if tree[0] == "argmax" else np.take_along_axis(f, best, axis=-1)
+        return np.moveaxis(out, -1, k)
+
+    def _orbit(self, system: Mapping[str, Any], env: Mapping[str, Array]) -> dict[str, Array]:
+        """Update all variables at once; from where one leaves 1e6 the orbit is NaN."""
+        path = np.full((self._axes["n"]["n"], len(system)), np.nan)
+        state = [self._value(first, env).item() for first, _ in system.values()]
+        for row in path:
+            if not all(abs(v) <= 1e6 for v in state):
+                break
+            row[:] = state
+            now = {**env, **dict(zip(system, map(np.asarray, state), strict=True))}
+            state = [self._value(following, now).item() for _, following in system.values()]
+        return {name: self._place(path[:, i], ["n"]) for i, name in enumerate(system)}
+
+    # -- output
+
+    def to_html(self) -> str:
+        """Write one HTML fragment: description, style and script. The same figure gives the same bytes."""
+        tidy: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+        description = json.dumps(self.spec, default=lambda array: array.tolist(), **tidy)
+        description = description.replace("</", "<\\/").replace("<!--", "<\\u0021--")
+        alt, caption = (html.escape(_english(self.spec[k])) for k in ("alt", "caption"))
+        return (
+            f'<figure class="gan-figure"><style>{style()}</style><div class="gan-body"><p>{alt}</p></div>'
+            f'<figcaption>{caption}</figcaption><script type="application/json">{description}</script>'
+            f"<script>{script()}</script></figure>"
+        )
+
+    def to_png(self) -> bytes:
+        """Draw the panels at the start values, for readers without scripts."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure as Paper
+
+        env, panels, width = self._environment({}), self.spec["panels"], self.spec["columns"]
+        rows = [panels[i : i + width] for i in range(0, len(panels), width)]
+        heights = [max(panel["height"] for panel in row) + 30 for row in rows]
+        paper = Paper(figsize=(self.spec["width"] / 100, sum(heights) / 100 + 0.3), dpi=100, layout="constrained")
+        FigureCanvasAgg(paper)
+        grid = paper.subplots(len(rows), len(rows[0]), squeeze=False, height_ratios=heights)
+        for ax in grid.flat[len(panels) :]:
+            ax.axis("off")
+        for ax, panel in zip(grid.flat, panels, strict=False):
+            self._paint(ax, panel, env)
+        paper.suptitle(_math(self.spec["title"]), fontsize=11)
+        buffer = io.BytesIO()
+        paper.savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
+
+    def _paint(self, ax: Any, panel: Mapping[str, Any], env: Mapping[str, Array]) -> None:
+        right = ax.twinx() if panel["right"] else ax
+        ax.grid(alpha=0.2)
+        for mark in filter(lambda mark: mark["shown"], panel["marks"]):
+            on, (colour, dash, wide) = right if mark["axis"] == "right" else ax, ROLES[mark["role"]]
+            with np.errstate(all="ignore"):
+                v = {s: self._value(mark[s], env).reshape(-1, mark.get("row", 1)) for s in _SLOTS if s in mark}
+            look = {"color": colour, "label": _math(mark["label"]) or None}
+            match mark["kind"]:
+                case "Line":
+                    if "low" in v:
+                        on.fill_between(v["x"][0], v["low"][0], v["high"][0], color=colour, alpha=0.18, lw=0)
+                    lines = on.plot(v["x"].T, v["y"].T, ls=dash, lw=0.7 if mark["thin"] else wide, color=colour)
+                    lines[0].set_label(look["label"])
+                case "Points" | "Marker":
+                    shape = {"data": "o", "generator": "X"}.get(mark["role"], "s") if "size" in mark else "o"
+                    edge = {"ms": mark.get("size", 8), "mec": "white", "mew": 0.5, "ls": "none", "zorder": 3}
+                    on.plot(v["x"].ravel(), v["y"].ravel(), shape, **edge, **look)
+                case "Segments":
+                    x0, y0, x1, y1 = (v[s].ravel() for s in ("x0", "y0", "x1", "y1"))
+                    head = {"headwidth": 4, "headlength": 5} if mark["arrows"] else {"headwidth": 0, "headlength": 0}
+                    on.quiver(
+                        x0, y0, x1 - x0, y1 - y0, angles="xy", scale_units="xy", scale=1, width=0.003, **head, **look
+                    )
+                case "Heat":
+                    x, y = (env[a].ravel() for a in reversed(mark["axes"]))
+                    dx, dy = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
+                    t = np.clip(2 * (v["z"][..., None] - mark["lo"]) / (mark["hi"] - mark["lo"]) - 1, -1, 1)
+                    ink = np.where(
+                        t < 0, -0.55 * t * [0.16, 0.63, 1], 0.7 * t * [1, 0.55, 0.3]
+                    )  # 1 - vermilion, 1 - blue
+                    extent = (x[0] - dx, x[-1] + dx, y[0] - dy, y[-1] + dy)
+                    on.imshow(1 - ink, origin="lower", aspect="auto", extent=extent, interpolation="bilinear", zorder=0)
+                    if mark["contour"] is not None and v["z"].min() < mark["contour"] < v["z"].max():
+                        on.contour(x, y, v["z"], [mark["contour"]], colors=[colour], linewidths=1.4)
+                        on.plot([], [], color=colour, label=f"{_math(mark['label'])} = {mark['contour']:g}")
+                case "VLine":
+                    on.axvline(v["x"].item(), ls=dash, lw=1, **look)
+                case "HLine":
+                    on.axhline(v["y"].item(), ls=dash, lw=1, **look)
+        ax.set(xlim=panel["x"], ylim=panel["y"], xlabel=_math(panel["xlabel"]), ylabel=_math(panel["ylabel"]))
+        ax.set_title(_math(panel["title"]), fontsize=10)
+        for axis, ticks in ((ax.xaxis, panel["xticks"]), (ax.yaxis, panel["yticks"])):
+            if ticks is not None:
+                pairs = [(t, f"{t:g}") if isinstance(t, (int, float)) else (t[0], _math(t[1])) for t in ticks]
+                axis.set_ticks([t for t, _ in pairs], labels=[text for _, text in pairs])
+        if panel["equal"]:
+            ax.set_aspect("equal", adjustable="box")
+        if right is not ax:
+            right.set(ylim=panel["right"], ylabel=_math(panel["right_label"]))
+        handles = [h for a in dict.fromkeys((ax, right)) for h in a.get_legend_handles_labels()[0]]
+        if handles:
+            right.legend(handles=handles, fontsize=8, loc="upper right", framealpha=0.85)
+
+    def __repr__(self) -> str:
+        """Title, text alternative and the numbers at the start."""
+        env = self._environment({})
+        with np.errstate(all="ignore"):
+            numbers = [f"{_english(label)} = {self._value(e, env).item():.4g}" for label, e in self.spec["readout"]]
+        return "\n".join(filter(None, [_english(self.spec["title"]), _english(self.spec["alt"]), "; ".join(numbers)]))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        png = base64.b64encode(self.to_png()).decode()
+        return {"text/html": self.to_html(), "image/png": png, "text/plain": repr(self)}
+
+
+def _english(text: Text) -> str:
+    return text if isinstance(text, str) else text.get("en", next(iter(text.values())))
+
+
+def _math(text: Text) -> str:
+    """Set the index of p_data below, as the page does."""
+    return re.sub(r"\b([A-Za-z])_(\w+)", r"$\1_{\\mathrm{\2}}$", _english(text))
+
+
+def _packaged(name: str) -> str:
+    lines = resources.files("gan_edu").joinpath(name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/*")))
+
+
+def script() -> str:
+    """Return exactly the script text that every figure carries: `explore.js` without comment lines and indents."""
+    return _packaged("explore.js")
+
+
+def style() -> str:
+    """Return exactly the style text that every figure carries."""
+    return _packaged("explore.css")

@@ -1,0 +1,382 @@
+"""The built pages in a browser, each served and opened as a file, with every other host cut off."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PAGES = sorted(
+    name
+    for name in re.findall(r"(?:root|file): (book/\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    if any((ROOT / f"{name}{ending}").exists() for ending in (".ipynb", ".md"))
+)
+CHAPTERS = [name for name in PAGES if (ROOT / f"{name}.ipynb").exists()]
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed, so no page can be opened")
+
+# What a figure shows, as text: its drawing, what is painted on its canvases, its numbers.
+PICTURE = """figure => [...figure.querySelectorAll('svg')].map(e => e.innerHTML).join() +
+    [...figure.querySelectorAll('canvas')].map(e => e.toDataURL()).join() +
+    [...figure.querySelectorAll('output')].map(e => e.textContent).join()"""
+# Milliseconds of work from moving a slider until the picture is laid out: what the handler takes, and what is drawn
+# in the frame after it. The wait for that frame is the screen's.
+TIME_INPUT = """slider => new Promise(done => {
+    const [low, high] = [Number(slider.min), Number(slider.max)], times = []
+    const once = left => {
+        if (!left) return done(times)
+        let begun
+        requestAnimationFrame(() => { begun = performance.now() })
+        slider.value = low + (high - low) * ((left * 0.37) % 1)
+        const start = performance.now()
+        slider.dispatchEvent(new Event('input', {bubbles: true}))
+        const handled = performance.now() - start
+        requestAnimationFrame(() => {
+            slider.closest('figure').getBoundingClientRect()
+            times.push(handled + performance.now() - begun)
+            once(left - 1)
+        })
+    }
+    once(15)
+})"""
+
+
+@pytest.fixture(scope="module")
+def html() -> Path:
+    """The folder of the built pages; built now where it is missing."""
+    if not (HTML / "index.html").exists():
+        subprocess.run([sys.executable, str(ROOT / "tools" / "build.py")], check=True)
+    return HTML
+
+
+@pytest.fixture(scope="module")
+def served(html: Path) -> Iterator[str]:
+    """The address at which the pages are served."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(html))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=ARGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=["served", "file"])
+def base(request: pytest.FixtureRequest, html: Path, served: str) -> str:
+    return served if request.param == "served" else html.as_uri()
+
+
+class Visit:
+    """A page that is opened with every other host cut off, and what it asked for and complained about."""
+
+    def __init__(self, browser: Any, base: str, width: int = 1280, scheme: str = "light") -> None:
+        self.base, self.outside, self.errors = base, [], []
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.context.route("**/*", self._route)
+        self.page = self.context.new_page()
+        self.page.on(
+            "console", lambda said: self.errors.append(said.text) if said.type in ("error", "warning") else None
+        )
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.errors.append(f"{request.url} failed"))
+        self.page.on(
+            "response",
+            lambda response: (
+                self.errors.append(f"{response.url} {response.status}") if response.status >= 400 else None
+            ),
+        )
+
+    def _route(self, route: Any) -> None:
+        url = route.request.url
+        if url.startswith((self.base, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(url)
+            route.abort()
+
+    def open(self, name: str) -> Any:
+        self.page.goto(f"{self.base}/{name}.html", wait_until="load")
+        # All that the page starts by itself: figures mounted, formulas set.
+        self.page.wait_for_function(
+            "() => [...document.querySelectorAll('figure.gan-figure')].every(f => f.dataset.ready === '1')",
+            timeout=10_000,
+        )
+        self.page.wait_for_function(
+            "() => !document.querySelector('.math') || document.querySelector('mjx-container')", timeout=10_000
+        )
+        return self.page
+
+    def complaints(self) -> list[str]:
+        return [f"asked for {url}" for url in self.outside] + self.errors
+
+
+@pytest.fixture
+def visit(browser: Any, base: str) -> Iterator[Visit]:
+    made = Visit(browser, base)
+    yield made
+    made.context.close()
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("name", [*PAGES, "index", "search", "genindex"])
+def test_page_asks_nothing_of_others_and_complains_of_nothing(visit: Visit, name: str) -> None:
+    page = visit.open(name)
+    page.wait_for_timeout(300)
+    assert visit.complaints() == []
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_formulas_are_set(visit: Visit, name: str) -> None:
+    page = visit.open(name)
+    page.wait_for_function(
+        "() => document.querySelectorAll('mjx-container').length >= document.querySelectorAll('.math').length"
+    )
+    assert page.locator("mjx-merror").count() == 0, page.locator("mjx-merror").first.text_content()
+    raw = page.evaluate("document.querySelector('article').innerText.match(/\\$\\$|\\\\\\(|\\\\frac|\\\\mathrm/)")
+    assert raw is None, f"{raw} is shown raw"
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_every_slider_moves_its_picture(visit: Visit, name: str) -> None:
+    page = visit.open(name)
+    for number, figure in enumerate(page.query_selector_all("figure.gan-figure")):
+        for slider in figure.query_selector_all("input[type=range]"):
+            pictures = {figure.evaluate(PICTURE)}
+            for share in (0.15, 0.5, 0.85):
+                slider.evaluate(
+                    """(e, share) => {
+                        e.value = Number(e.min) + share * (e.max - e.min)
+                        e.dispatchEvent(new Event('input', {bubbles: true}))
+                    }""",
+                    share,
+                )
+                page.wait_for_timeout(60)  # a figure may draw in the next frame
+                pictures.add(figure.evaluate(PICTURE))
+            label = slider.get_attribute("aria-label") or slider.evaluate("e => e.labels[0] && e.labels[0].textContent")
+            assert label, f"a slider of figure {number} has no label"
+            assert len(pictures) > 2, f"the slider {label!r} of figure {number} does not move its picture"
+        assert figure.query_selector("figcaption"), f"figure {number} has no caption"
+    assert visit.complaints() == []
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_chapter_has_an_explorable(visit: Visit, name: str) -> None:
+    page = visit.open(name)
+    assert page.locator("figure.gan-figure").count() >= 1
+    assert page.locator("figure.gan-figure input[type=range], figure.gan-figure button").count() >= 1
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_a_telephone(browser: Any, base: str, name: str, scheme: str) -> None:
+    visit = Visit(browser, base, width=390, scheme=scheme)
+    try:
+        page = visit.open(name)
+        page.wait_for_timeout(200)
+        wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide[0] <= wide[1], f"the page is {wide[0]} px wide on a screen of {wide[1]} px"
+        # What is cut off on the left cannot be scrolled to.
+        cut = page.evaluate(
+            "[...document.querySelectorAll('article div.math mjx-math, figure.gan-figure')]"
+            ".filter(e => e.getBoundingClientRect().left < -1).length"
+        )
+        assert cut == 0
+        for figure in page.query_selector_all("figure.gan-figure"):
+            assert figure.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "a figure is wider than the screen"
+        assert visit.complaints() == []
+    finally:
+        visit.context.close()
+
+
+@pytest.mark.site
+@needs_browser
+def test_dark_theme_is_one_click_away(visit: Visit) -> None:
+    page = visit.open(PAGES[0])
+    theme = "document.documentElement.dataset.theme"
+    seen = {page.evaluate(theme)}
+    for _ in range(3):  # light, dark, as the system has it
+        page.locator("button.theme-switch-button:visible").first.click()
+        seen.add(page.evaluate(theme))
+    assert seen == {"light", "dark"}
+    assert visit.complaints() == []
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_figures_are_legible_in_the_dark(browser: Any, base: str, name: str) -> None:
+    visit = Visit(browser, base, scheme="dark")
+    try:
+        page = visit.open(name)
+        for figure in page.query_selector_all("figure.gan-figure"):
+            # The text of a figure differs from what lies behind it, whatever lies behind it.
+            light = figure.evaluate(
+                """figure => {
+                    const luma = colour => {
+                        const [r, g, b] = colour.match(/[\\d.]+/g).map(Number)
+                        return 0.3 * r + 0.59 * g + 0.11 * b
+                    }
+                    let e = figure, ground = 'rgba(0, 0, 0, 0)'
+                    for (; e && /, 0\\)$|transparent/.test(ground); e = e.parentElement) {
+                        ground = getComputedStyle(e).backgroundColor
+                    }
+                    return Math.abs(luma(getComputedStyle(figure).color) - luma(ground))
+                }"""
+            )
+            assert light > 90, "the text of a figure can hardly be told from its ground"
+    finally:
+        visit.context.close()
+
+
+@pytest.mark.site
+@needs_browser
+def test_search_finds_a_word(visit: Visit) -> None:
+    page = visit.page
+    page.goto(f"{visit.base}/search.html?q=discriminator")
+    page.wait_for_function("() => document.querySelectorAll('#search-results li').length > 0", timeout=10_000)
+    page.locator("#search-results li a").first.click()
+    page.wait_for_url(re.compile("/book/"))
+    assert "discriminator" in page.locator("article").inner_text().lower()
+    assert visit.complaints() == []
+
+
+@pytest.mark.site
+@needs_browser
+def test_pages_follow_each_other(visit: Visit, html: Path) -> None:
+    order = re.findall(r"(?:root|file): (book/\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    page = visit.open("index")
+    page.wait_for_url(re.compile(re.escape(order[0])))  # the front page leads to the introduction
+    for following in order[1:]:
+        page.locator("a.right-next").click()
+        page.wait_for_url(re.compile(re.escape(following) + r"\.html"))
+    page.locator("a.left-prev").click()
+    page.wait_for_url(re.compile(re.escape(order[-2]) + r"\.html"))
+
+
+@pytest.mark.site
+def test_pages_of_an_unset_address_link_nowhere_of_ours(html: Path) -> None:
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    if "--your-account--" not in config:
+        pytest.skip("an address is set, so the pages may show it")
+    for name in PAGES:
+        text = (html / f"{name}.html").read_text(encoding="utf-8")
+        assert "colab.research.google" not in text, name
+        assert not re.search(r'href="[^"]*--your-account--', text), name
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of a copy of the book that has an address."""
+    copy = tmp_path_factory.mktemp("published")
+    for name in ("book", "tools"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    for name in ("_config.yml", "_toc.yml", "README.md"):
+        shutil.copy(ROOT / name, copy)
+    for command in (["retarget.py", "https://github.com/someone/a-book"], ["build.py"]):
+        subprocess.run([sys.executable, str(copy / "tools" / command[0]), *command[1:]], check=True)
+    return copy / "_build" / "html"
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_pages_of_a_published_book_lead_to_colab(browser: Any, published: Path, name: str) -> None:
+    visit = Visit(browser, published.as_uri())
+    try:
+        page = visit.open(name)
+        wanted = f"https://colab.research.google.com/github/someone/a-book/blob/main/{name}.ipynb"
+        links = page.eval_on_selector_all("a", "links => links.map(link => link.href)")
+        assert links.count(wanted) == 2, "one link under the title and one button above it must open the notebook"
+        assert "https://github.com/someone/a-book" in links
+        assert visit.complaints() == []
+    finally:
+        visit.context.close()
+
+
+@pytest.mark.site
+def test_links_within_the_site_lead_somewhere(html: Path) -> None:
+    for name in PAGES:
+        folder = (html / name).parent
+        text = re.sub(r"<script.*?</script>", "", (html / f"{name}.html").read_text(encoding="utf-8"), flags=re.S)
+        for target in re.findall(r'(?:href|src)="([^"#?]+)[^"]*"', text):
+            if not re.match(r"[a-z]+:|//", target):
+                assert (folder / target).exists(), f"{name} links to {target}, which does not exist"
+
+
+@pytest.mark.site
+def test_sizes(html: Path) -> None:
+    total = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
+    print(f"the site takes {total / 1e6:.1f} MB")
+    assert total <= 25e6, f"the site takes {total / 1e6:.1f} MB; it may take 25"
+    for name in PAGES:
+        size = (html / f"{name}.html").stat().st_size
+        print(f"{name} takes {size / 1e3:.0f} kB")
+        assert size <= 600e3, f"{name} takes {size / 1e3:.0f} kB; it may take 600"
+
+
+@pytest.mark.site
+@needs_browser
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_speed(visit: Visit, name: str) -> None:
+    """The budgets are 1 s to the first figure and 16 ms from input to paint; a loaded machine gets three times that."""
+    page = visit.page
+    page.add_init_script(
+        """new MutationObserver((_, o) => { if (document.querySelector('figure.gan-figure[data-ready="1"]')) {
+            window.firstFigure = performance.now(); o.disconnect() } })
+            .observe(document, {attributes: true, childList: true, subtree: true})"""
+    )
+    visit.open(name)
+    first = page.evaluate("window.firstFigure")
+    print(json.dumps({"page": name, "first figure, ms": round(first or 0)}))
+    assert first is not None
+    assert first < 3000
+    for figure in page.query_selector_all("figure.gan-figure"):
+        if slider := figure.query_selector("input[type=range]"):
+            median = statistics.median(slider.evaluate(TIME_INPUT))
+            print(json.dumps({"page": name, "input to paint, ms (median)": round(median, 1)}))
+            assert median < 48
