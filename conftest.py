@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+# Kernels that run notebooks inherit it: a progress bar would differ from run to run.
+os.environ["TQDM_DISABLE"] = "1"
 ROOT = Path(__file__).parent
 
 # Sphinx's extension is tested through the pages, and the tools run as programs.

@@ -307,7 +307,7 @@ def train(
     Args:
         data: a density, or an array of examples, shape (n,) or (n, d).
         p_g: a fixed density in the generator's place; then only D learns.
-        init: a run whose networks to go on from, with its settings as defaults; the optimizers start anew.
+        init: a run whose networks to go on from, with its settings as defaults (but G learns again); optimizers start anew.
         points: where to record D, shape (M, d) or (M,); a grid over the data if left out.
         on_snapshot: called with (step, samples (E, n, d), D at the points (E, M)) at each snapshot; return True to stop.
         **settings: the fields of TrainConfig.
@@ -331,7 +331,7 @@ def train(
     known = {f.name for f in fields(TrainConfig)}
     for name in sorted(set(settings) - known):
         raise TypeError(f"unknown setting {name!r}; choose from {', '.join(sorted(known))}")
-    config = TrainConfig(**settings) if init is None else replace(init.config, **settings)
+    config = TrainConfig(**settings) if init is None else replace(init.config, **{"generator_steps": 1, **settings})
     law = _as_law("data", data)
     dim = law.dim if isinstance(law, GaussianMixture) else law.shape[1]
     if p_g is not None:
