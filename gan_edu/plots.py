@@ -70,6 +70,7 @@ def plot_fit(
     discriminator: Callable[[Array], ArrayLike] | None = None,
     *,
     snapshot: int = -1,
+    member: int | None = None,
     limits: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -77,9 +78,10 @@ def plot_fit(
 
     Args:
         p_data: density of the data, on the line or in the plane.
-        fit: a Run (all members: median and band) or the density of a generator.
+        fit: a Run or the density of a generator.
         discriminator: D to draw for a density; a Run brings its own.
         snapshot: which recorded moment of a Run.
+        member: which member of a Run; if left out, median and band of all on the line, and the first in the plane.
         limits: range of x on the line; they must hold at least 99 % of p_data.
         ax: where to draw; a new figure if left out.
 
@@ -88,7 +90,7 @@ def plot_fit(
     """
     ax = plt.subplots()[1] if ax is None else ax
     if p_data.dim == 2:
-        return _plot_plane(p_data, fit, snapshot, ax)
+        return _plot_plane(p_data, fit, snapshot, ax, member or 0)
     if p_data.dim != 1:
         raise ValueError(f"plot_fit draws dimension 1 or 2, got {p_data.dim}; project the samples first")
     reach = 4 * p_data.stds
@@ -103,8 +105,9 @@ def plot_fit(
     right.grid(False)
     right.axhline(0.5, color=COLORS["discriminator"], linewidth=0.6)
     if isinstance(fit, Run):
-        plot_band(x, fit.density(x)[snapshot], COLORS["generator"], ax, "$p_g$", "--")
-        plot_band(fit.points[:, 0], fit.d_output[snapshot], COLORS["discriminator"], right, "D", ":")
+        chosen = slice(None) if member is None else slice(member, member + 1)
+        plot_band(x, fit.density(x)[snapshot, chosen], COLORS["generator"], ax, "$p_g$", "--")
+        plot_band(fit.points[:, 0], fit.d_output[snapshot, chosen], COLORS["discriminator"], right, "D", ":")
         ax.set_title(f"step {fit.steps[snapshot]}")
     else:
         ax.plot(x, fit.prob(x), "--", color=COLORS["generator"], label="$p_g$")
@@ -117,7 +120,7 @@ def plot_fit(
     return ax
 
 
-def _plot_plane(p_data: GaussianMixture, fit: Run | GaussianMixture, snapshot: int, ax: Axes, member: int = 0) -> Axes:
+def _plot_plane(p_data: GaussianMixture, fit: Run | GaussianMixture, snapshot: int, ax: Axes, member: int) -> Axes:
     """Data and generated points over D's opinion: vermilion for generated, blue for real, the line where D = 1/2."""
     if isinstance(fit, Run):
         side = int(np.sqrt(len(fit.points)))

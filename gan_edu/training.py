@@ -374,7 +374,9 @@ def train(
         return bool(on_snapshot is not None and on_snapshot(step, images, taken[-1][-1]))
 
     step = 0
-    bar = tqdm(total=config.steps, disable=not config.progress, delay=1, leave=False, unit="step")
+    # `disable` is passed only to switch off: the variable TQDM_DISABLE must be able to do it, too.
+    quiet = {} if config.progress else {"disable": True}
+    bar = tqdm(total=config.steps, delay=1, leave=False, unit="step", **quiet)
     try:
         stopped = snapshot(0)
         while step < config.steps and not stopped and bool(alive.any()):

@@ -1,0 +1,185 @@
+"""Tests of gan_edu.plots: what is drawn, where, and what is left alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+
+from gan_edu.densities import gaussian, ring, two_modes
+from gan_edu.divergences import optimal_discriminator
+from gan_edu.plots import COLORS, plot_band, plot_fit, plot_history, use_style
+from gan_edu.training import Run, train
+
+TINY: dict[str, Any] = dict(members=3, steps=4, batch_size=16, hidden=(8,), snapshots=2, progress=False, device="cpu")
+LINE, PLANE = two_modes(3.0, 0.6), ring(4, std=0.1)
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[int, Run]:
+    return {1: train(LINE, **TINY), 2: train(PLANE, **TINY)}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Every test closes its figures, and nothing but use_style changes Matplotlib's defaults."""
+    before = dict(mpl.rcParams)
+    yield
+    changed = {key for key, setting in mpl.rcParams.items() if before[key] != setting}
+    mpl.rcParams.update(before)
+    plt.close("all")
+    assert not changed
+
+
+def right_of(ax: Axes) -> Axes:
+    (twin,) = [other for other in ax.figure.axes if other is not ax and other.bbox.bounds == ax.bbox.bounds]
+    return twin
+
+
+def line(ax: Axes, label: str) -> Any:
+    (found,) = [artist for artist in ax.get_lines() if artist.get_label() == label]
+    return found
+
+
+def test_use_style_sets_the_defaults() -> None:
+    with mpl.rc_context():
+        use_style()
+        assert mpl.rcParams["legend.frameon"] is False
+        assert tuple(mpl.rcParams["figure.figsize"]) == (7.2, 3.4)
+        plot_fit(LINE, gaussian()).figure.canvas.draw()
+
+
+def test_plotters_return_the_axes_they_are_given(runs: dict[int, Run]) -> None:
+    _, axes = plt.subplots(1, 4)
+    assert plot_fit(LINE, runs[1], ax=axes[0]) is axes[0]
+    assert plot_fit(PLANE, runs[2], ax=axes[1]) is axes[1]
+    assert plot_history(runs[1], axes[2]) is axes[2]
+    assert plot_band([0, 1], np.zeros((3, 2)), "k", axes[3]) is axes[3]
+    axes[0].figure.canvas.draw()
+
+
+def test_plotters_make_their_own_figure(runs: dict[int, Run]) -> None:
+    drawn = [
+        plot_fit(LINE, runs[1]),
+        plot_fit(PLANE, runs[2]),
+        plot_history(runs[1]),
+        plot_band([0, 1], np.zeros((3, 2)), "k"),
+    ]
+    assert all(isinstance(ax, Axes) for ax in drawn)
+    assert len(plt.get_fignums()) == 4
+    for ax in drawn:
+        ax.figure.canvas.draw()
+
+
+def test_colours_and_styles_are_roles() -> None:
+    ax = plot_fit(LINE, gaussian(), optimal_discriminator(LINE, gaussian()))
+    data, generated, d = line(ax, "$p_{data}$"), line(ax, "$p_g$"), line(right_of(ax), "D")
+    assert (to_hex(data.get_color()), data.get_linestyle()) == (COLORS["data"].lower(), "-")
+    assert (to_hex(generated.get_color()), generated.get_linestyle()) == (COLORS["generator"].lower(), "--")
+    assert (to_hex(d.get_color()), d.get_linestyle()) == (COLORS["discriminator"].lower(), ":")
+
+
+def test_curves_are_the_laws_and_d_has_its_own_axis() -> None:
+    best = optimal_discriminator(LINE, gaussian())
+    ax = plot_fit(LINE, gaussian(), best)
+    right = right_of(ax)
+    x = line(ax, "$p_g$").get_xdata()
+    np.testing.assert_allclose(line(ax, "$p_{data}$").get_ydata(), LINE.prob(x))
+    np.testing.assert_allclose(line(ax, "$p_g$").get_ydata(), gaussian().prob(x))
+    np.testing.assert_allclose(line(right, "D").get_ydata(), best(x))
+    assert right.get_ylim() == (0, 1)
+    assert any(np.allclose(artist.get_ydata(), 0.5) for artist in right.get_lines())
+    assert ax.get_ylim()[0] == 0
+    assert (ax.get_xlabel(), ax.get_ylabel(), right.get_ylabel()) == ("x", "density", "D(x)")
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["$p_{data}$", "$p_g$", "D"]
+
+
+def test_a_constant_d_is_a_line() -> None:
+    ax = plot_fit(LINE, gaussian(), lambda x: 0.25)
+    assert set(line(right_of(ax), "D").get_ydata()) == {0.25}
+
+
+def test_a_run_is_drawn_at_the_snapshot_asked_for(runs: dict[int, Run]) -> None:
+    run = runs[1]
+    for snapshot in (0, -1):
+        ax = plot_fit(LINE, run, snapshot=snapshot)
+        middle = np.median(run.density(line(ax, "$p_g$").get_xdata())[snapshot], axis=0)
+        np.testing.assert_allclose(line(ax, "$p_g$").get_ydata(), middle)
+        np.testing.assert_allclose(line(right_of(ax), "D").get_ydata(), np.median(run.d_output[snapshot], axis=0))
+        assert ax.get_title() == f"step {run.steps[snapshot]}"
+        plt.close("all")
+
+
+def test_the_plane_shows_data_generated_points_and_the_opinion_of_d(runs: dict[int, Run]) -> None:
+    run = runs[2]
+    ax = plot_fit(PLANE, run)
+    (mesh,) = [c for c in ax.collections if type(c).__name__ == "QuadMesh"]
+    assert mesh.get_clim() == (0, 1)
+    # Column by column: the value at (x_i, y_j) is D there.
+    at = run.points.reshape(41, 41, 2)
+    shown = np.asarray(mesh.get_array()).reshape(41, 41)
+    np.testing.assert_allclose(shown[5, 20], run.d_output[-1, 0].reshape(41, 41)[20, 5])
+    assert (at[20, 5] == [at[20, 0, 0], at[0, 5, 1]]).all()
+    assert len(line(ax, "data").get_xdata()) == len(line(ax, "generated").get_xdata()) == 500
+    np.testing.assert_allclose(line(ax, "generated").get_xdata(), run.samples[-1, 0, :500, 0])
+    assert ax.get_aspect() == 1
+    density = plot_fit(PLANE, ring(8))
+    assert len(line(density, "generated").get_xdata()) == 500
+
+
+def test_history_shows_both_losses_and_the_levels_of_an_undecided_d(runs: dict[int, Run]) -> None:
+    run = runs[1]
+    ax = plot_history(run)
+    np.testing.assert_allclose(line(ax, "loss of D").get_ydata(), np.median(run.d_loss[1:], 1))
+    np.testing.assert_allclose(line(ax, "loss of G").get_ydata(), np.median(run.g_loss[1:], 1))
+    levels = {round(float(artist.get_ydata()[0]), 9) for artist in ax.get_lines() if len(set(artist.get_ydata())) == 1}
+    assert {round(np.log(4), 9), round(np.log(2), 9)} <= levels
+    minimax = plot_history(train(LINE, **TINY, game="minimax"))
+    assert any(np.allclose(artist.get_ydata(), -np.log(2)) for artist in minimax.get_lines())
+
+
+@pytest.mark.parametrize("frozen", ["critic_steps", "generator_steps"])
+def test_history_of_a_frozen_player_draws_without_a_warning(frozen: str) -> None:
+    plot_history(train(LINE, **TINY, **{frozen: 0})).figure.canvas.draw()
+
+
+def test_a_band_is_the_middle_of_the_members() -> None:
+    y = np.arange(11.0)[:, None] * np.ones(5)
+    ax = plot_band(np.arange(5), y, COLORS["data"], label="m", thin=3)
+    assert (line(ax, "m").get_ydata() == 5).all()
+    (band,) = ax.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((1.0, 9.0))
+    assert len(ax.get_lines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: plot_fit(LINE, gaussian(), limits=(-1.5, 5.0)),
+            "limits must hold at least 99 % of p_data, got 75.0 % between -1.5 and 5.0; widen them",
+        ),
+        (
+            lambda: plot_fit(gaussian([0.0] * 3), gaussian([0.0] * 3)),
+            "plot_fit draws dimension 1 or 2, got 3; project the samples",
+        ),
+    ],
+)
+def test_refusals_say_what_to_do(call: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        call()
+
+
+def test_limits_are_kept() -> None:
+    assert plot_fit(LINE, gaussian(), limits=(-4.5, 6.0)).get_xlim() == (-4.5, 6.0)

@@ -1,0 +1,505 @@
+"""The reference cases, run through the public functions of gan_edu.
+
+`pytest --cases FILE` checks another file of the same format. A case passes where every element of the answer is within
+tol * max(1, |expected|) of the expected one; the string "inf" stands for an infinite value.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, log_expit
+
+from gan_edu import (
+    GAMES,
+    GaussianMixture,
+    cross_entropy,
+    expectation,
+    gaussian,
+    js,
+    kl,
+    optimal_discriminator,
+    ring,
+    total_variation,
+    value,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+OWN_FILE = Path(__file__).with_name("reference_cases.json")
+Params = dict[str, Any]
+Answer = list[float]
+MINIMAX, NON_SATURATING = GAMES["minimax"], GAMES["non-saturating"]
+
+
+# --- from the parameters of a case to the objects of gan_edu ------------------------------------------------------
+
+
+def law(spec: Params) -> GaussianMixture:
+    """A mixture {"w", "mu", "sd"} or a Gaussian {"mean", "std"}."""
+    return gaussian(spec["mean"], spec["std"]) if "mean" in spec else GaussianMixture(spec["mu"], spec["sd"], spec["w"])
+
+
+def pair(params: Params) -> tuple[GaussianMixture, GaussianMixture]:
+    return (law(params["p"]), law(params["q"])) if "p" in params else (law(params["pr"]), law(params["pg"]))
+
+
+def unit(params: Params) -> float:
+    """What a value in nats is divided by: log of the base that the case asks for."""
+    base = params.get("log_base", "e")
+    return 1.0 if base == "e" else float(np.log(float(base)))
+
+
+def rings(params: Params) -> tuple[GaussianMixture, GaussianMixture]:
+    """The full ring and the generator's, which has only the kept modes."""
+    full = ring(params["k"], params["radius"], params["sigma"])
+    return full, GaussianMixture(full.means[params["kept"]], params["sigma"])
+
+
+def kept_modes(params: Params) -> tuple[np.ndarray, np.ndarray]:
+    """Probability vectors of the data and of a generator that has only the kept modes, renormalised."""
+    p = np.array(params["weights"])
+    q = np.where(np.isin(np.arange(len(p)), params["kept"]), p, 0)
+    return p, q / q.sum()
+
+
+def one_logit(loss: Callable[[torch.Tensor], torch.Tensor], a: np.ndarray) -> np.ndarray:
+    """A game's loss on batches of one logit each."""
+    return loss(torch.as_tensor(np.asarray(a), dtype=torch.float64)[..., None]).numpy()
+
+
+class Logistic:
+    """D(x) = sigmoid(a x + b), with its logit."""
+
+    def __init__(self, a: float, b: float) -> None:
+        self.a, self.b = a, b
+
+    def logit(self, x: np.ndarray) -> np.ndarray:
+        return self.a * x + self.b
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return expit(self.logit(x))
+
+
+# --- one route for each family ------------------------------------------------------------------------------------
+
+
+def kl_of_densities(params: Params) -> Answer:
+    return [kl(*pair(params)) / unit(params)]
+
+
+def js_of_densities(params: Params) -> Answer:
+    return [js(*pair(params)) / unit(params)]
+
+
+def gaussian_small_shift(params: Params) -> Answer:
+    p, q = gaussian(0.0, params["std"]), gaussian(params["theta"], params["std"])
+    return [js(p, q), kl(p, q), kl(p, q) - 2 * js(p, q)]
+
+
+def cross_entropy_gauss(params: Params) -> Answer:
+    p, q = pair(params)
+    return [cross_entropy(p, q), cross_entropy(p, p), kl(p, q)]
+
+
+def bce_hard_labels(params: Params) -> Answer:
+    d, y = torch.tensor(params["D"], dtype=torch.float64), torch.tensor(params["y"])
+    logits, share = torch.logit(d), y.double().mean()
+    # E log D and E log(1 - D) apart, to weigh them by the shares of the labels; half of d_loss where these are equal.
+    if share == 0.5:
+        return [0.5 * float(MINIMAX.d_loss(logits[y == 1], logits[y == 0]))]
+    real = share * NON_SATURATING.g_loss(logits[y == 1]) if share > 0 else 0.0
+    fake = (1 - share) * MINIMAX.g_loss(logits[y == 0]) if share < 1 else 0.0
+    return [float(real - fake)]
+
+
+def stable_log_sigmoid(params: Params) -> Answer:
+    a = np.array(params["logits"])
+    log_d, log_1_d = -one_logit(NON_SATURATING.g_loss, a), one_logit(MINIMAX.g_loss, a)
+    return np.stack([log_d, log_1_d], -1).ravel().tolist()
+
+
+def dstar_points(params: Params) -> Answer:
+    return optimal_discriminator(*pair(params))(params["x"]).tolist()
+
+
+def dstar_prior(params: Params) -> Answer:
+    p, g = pair(params)
+    best = optimal_discriminator(p, g, params["prior_real"])
+    return [*best(params["x"]).tolist(), value(p, g, best, params["prior_real"])]
+
+
+def dstar_logit_gauss(params: Params) -> Answer:
+    best = optimal_discriminator(gaussian(params["mr"], params["sr"]), gaussian(params["mg"], params["sg"]))
+    left, middle, right = best.logit([-1.0, 0.0, 1.0])  # three values of a quadratic
+    return [(left + right) / 2 - middle, (right - left) / 2, middle]
+
+
+def v_star(params: Params) -> Answer:
+    return [value(*pair(params), optimal_discriminator(*pair(params)))]
+
+
+def v_logistic(params: Params) -> Answer:
+    v = value(*pair(params), Logistic(params["a"], params["b"]))
+    return [v, v_star(params)[0] - v]
+
+
+def v_constant_d(params: Params) -> Answer:
+    return [value(gaussian(0.0), GaussianMixture([-2.0, 1.0], [0.5, 3.0]), lambda x: params["c"])]
+
+
+def equilibrium(params: Params) -> Answer:
+    p = law(params["pr"])
+    best = optimal_discriminator(p, p)
+    return [value(p, p, best), float(best(p.means[0, 0])), js(p, p)]
+
+
+def bayes_accuracy(params: Params) -> Answer:
+    p, g = pair(params)
+    best = optimal_discriminator(p, g)
+    right = expectation(p, lambda x: best(x) > 0.5) + expectation(g, lambda x: best(x) <= 0.5)
+    return [total_variation(p, g), right / 2]
+
+
+def lotus_logistic(params: Params) -> Answer:
+    maps = {"affine": lambda z: z, "exp": lambda z: np.exp(z), "cubic": lambda z: z**3, "cube": lambda z: z**3}
+    shape, scale, shift = maps[params["map"]], params["scale"], params["shift"]
+    push = (lambda z: np.exp(scale * z) + shift) if params["map"] == "exp" else (lambda z: scale * shape(z) + shift)
+    return [expectation(gaussian(), lambda z: one_logit(MINIMAX.g_loss, params["a"] * push(z) + params["b"]))]
+
+
+def mode_drop(params: Params) -> Answer:
+    p, g = kept_modes(params)
+    # The same atoms as narrow Gaussians far apart, for D* is a function of x.
+    places = 1000.0 * np.arange(len(p))
+    best = optimal_discriminator(GaussianMixture(places, 1.0, p), GaussianMixture(places, 1.0, g))
+    verdicts = best(places)
+    return [kl(g, p), kl(p, g), js(p, g), verdicts[params["kept"][0]], kl(g, p) - 2 * js(p, g), value(p, g, verdicts)]
+
+
+def ring_mode_drop_2d(params: Params) -> Answer:
+    full, part = rings(params)
+    return [js(full, part), kl(part, full)]
+
+
+def dstar_ring_points_2d(params: Params) -> Answer:
+    return optimal_discriminator(*rings(params))(params["x"]).tolist()
+
+
+def dirac_generator_duality_gap(params: Params) -> Answer:
+    p = np.array(params["weights"])
+    atoms = np.eye(len(p))
+    places = 1000.0 * np.arange(len(p))
+    laws = [(GaussianMixture(places, 1.0, p), GaussianMixture(places, 1.0, atom)) for atom in atoms]
+    least = min(value(p, atom, optimal_discriminator(*two)(places)) for atom, two in zip(atoms, laws, strict=True))
+    # max over D of the smallest value: the largest t with value(p, atom, D) >= t for every atom.
+    found = minimize(
+        lambda v: -v[-1],
+        np.r_[np.full(len(p), 0.3), -3.0],
+        method="SLSQP",
+        bounds=[(1e-6, 1 - 1e-6)] * len(p) + [(-50, 0)],
+        constraints=[{"type": "ineq", "fun": lambda v, a=a: value(p, a, v[:-1]) - v[-1]} for a in atoms],
+        options={"ftol": 1e-13, "maxiter": 500},
+    )
+    return [least, found.x[-1], least - found.x[-1]]
+
+
+def logit_gradients(params: Params) -> Answer:
+    answer: Answer = []
+    for number in params["logits"]:
+        a = torch.tensor([number], dtype=torch.float64, requires_grad=True)
+        d = torch.sigmoid(a).detach().requires_grad_()
+        by_logit = [torch.autograd.grad(game.g_loss(a), a)[0] for game in (MINIMAX, NON_SATURATING)]
+        by_d = [torch.autograd.grad(game.g_loss(torch.logit(d)), d)[0] for game in (MINIMAX, NON_SATURATING)]
+        answer += [v.item() for v in (d, *by_logit, *by_d)]
+    return answer
+
+
+def ns_identity(params: Params) -> Answer:
+    p, g = pair(params)
+    best = optimal_discriminator(p, g)
+    m = GaussianMixture(np.vstack([p.means, g.means]), np.r_[p.stds, g.stds], np.r_[p.weights, g.weights] / 2)
+    left = expectation(g, lambda x: one_logit(NON_SATURATING.g_loss, best.logit(x)))
+    log_d = expectation(p, lambda x: -one_logit(NON_SATURATING.g_loss, best.logit(x)))
+    terms = kl(g, p) - 2 * js(p, g) + log_d
+    return [left, kl(g, p), js(p, g), log_d, terms + np.log(4), terms - np.log(4), 2 * kl(m, p)]
+
+
+def frozen_d_best_response(params: Params) -> Answer:
+    p, g = gaussian(params["mr"], params["sr"]), gaussian(params["mg"], params["sg"])
+    best = optimal_discriminator(p, g)
+    peak = brentq(lambda x: float(p.score(x) - g.score(x)), -1e4, 1e4, xtol=1e-13)  # the logit's slope vanishes
+    return [peak, float(best(peak)), float(one_logit(MINIMAX.g_loss, best.logit(peak)))]
+
+
+def mc_standard_error(params: Params) -> Answer:
+    p, g = pair(params)
+    best = optimal_discriminator(p, g)
+
+    def variance(density: GaussianMixture, sign: int) -> float:
+        mean = expectation(density, lambda x: log_expit(sign * best.logit(x)))
+        return expectation(density, lambda x: (log_expit(sign * best.logit(x)) - mean) ** 2)
+
+    return [value(p, g, best), float(np.sqrt((variance(p, 1) + variance(g, -1)) / params["N"]))]
+
+
+ROUTES: dict[str, Callable[[Params], Answer]] = {
+    "bayes_accuracy": bayes_accuracy,
+    "bce_hard_labels": bce_hard_labels,
+    "cross_entropy_gauss": cross_entropy_gauss,
+    "dirac_generator_duality_gap": dirac_generator_duality_gap,
+    "dstar_logit_gauss": dstar_logit_gauss,
+    "dstar_points": dstar_points,
+    "dstar_prior": dstar_prior,
+    "dstar_ring_points_2d": dstar_ring_points_2d,
+    "equilibrium": equilibrium,
+    "frozen_d_best_response": frozen_d_best_response,
+    "gaussian_small_shift": gaussian_small_shift,
+    "js_discrete": lambda params: [js(params["p"], params["q"]) / unit(params)],
+    "js_mog_1d": js_of_densities,
+    "kl_discrete": lambda params: [kl(params["p"], params["q"]) / unit(params)],
+    "kl_gauss_1d": kl_of_densities,
+    "kl_mog_1d": kl_of_densities,
+    "logit_gradients": logit_gradients,
+    "lotus_logistic": lotus_logistic,
+    "mc_standard_error": mc_standard_error,
+    "mode_drop": mode_drop,
+    "ns_identity": ns_identity,
+    "ring_mode_drop_2d": ring_mode_drop_2d,
+    "stable_log_sigmoid": stable_log_sigmoid,
+    "v_constant_d": v_constant_d,
+    "v_logistic": v_logistic,
+    "v_star": v_star,
+}
+
+# What only one chapter computes: the notebook whose cells assert the values.
+CHAPTER = {
+    "nn1_vs_bayes": "02_optimal_discriminator",
+    "pointwise_objective": "02_optimal_discriminator",
+    "pushforward_density": "01_minimax_game",
+}
+
+# Families of modules that are still to be written.
+LATER = {
+    "cauchy_tail",
+    "clip_bound",
+    "clip_linear",
+    "critic_slope_1d",
+    "dirac_gan_bilinear",
+    "dirac_gan_logistic",
+    "dirac_gan_r1_eigs",
+    "ebgan_value",
+    "feature_matching",
+    "forward_kl_fit",
+    "gen_grad_mean",
+    "gen_grad_std",
+    "gp_value",
+    "kl_gauss_2d",
+    "kr_scaling",
+    "linear_critic_gp",
+    "lipschitz_relu_net",
+    "lipschitz_tanh_net_1d",
+    "minibatch_closeness",
+    "parallel_lines",
+    "parallel_lines_noisy",
+    "parzen_loglik",
+    "parzen_population",
+    "penalty_table",
+    "reverse_kl_fit",
+    "slit_plane_lipschitz",
+    "spectral_norm",
+    "transport_rays_2d",
+    "uniform_shift",
+    "w1_2d_points",
+    "w1_2d_radial",
+    "w1_2d_shift",
+    "w1_empirical",
+    "w1_gauss",
+    "w1_mog",
+    "w1_shift_gradient",
+    "xhat_moments",
+}
+
+
+# --- the tests ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def read(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text(encoding="utf-8"))["cases"]
+
+
+def as_list(numbers: Any) -> list[float]:
+    return [float(v) for v in (numbers if isinstance(numbers, list) else [numbers])]
+
+
+def misses(values: Answer, expected: list[float], tol: float) -> list[str]:
+    """What is wrong with an answer, in words; empty where it passes."""
+    if len(values) != len(expected):
+        return [f"{len(values)} values where {len(expected)} are expected"]
+    wrong = []
+    for i, (v, e) in enumerate(zip(values, expected, strict=True)):
+        good = v == e if np.isinf(e) else abs(v - e) <= tol * max(1, abs(e))
+        if not good:
+            wrong.append(
+                f"element {i}: {v!r} instead of {e!r}, off by {abs(v - e):.3g}, allowed {tol * max(1, abs(e)):.3g}"
+            )
+    return wrong
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        path = Path(metafunc.config.getoption("--cases"))
+        cases = [case for case in read(path) if case["family"] in ROUTES] if path.is_file() else []
+        metafunc.parametrize("case", cases, ids=[case["id"] for case in cases])
+
+
+def test_reference_case(case: dict[str, Any]) -> None:
+    values = [float(v) for v in ROUTES[case["family"]](case["params"])]
+    wrong = misses(values, as_list(case["expected"]), case["tol"])
+    assert not wrong, "\n".join([f"{case['id']}: {case['what']}", f"with {json.dumps(case['params'])}", *wrong])
+
+
+def test_every_family_of_the_file_has_a_place(cases_file: Path) -> None:
+    unplaced = {case["family"] for case in read(cases_file)} - set(ROUTES) - set(CHAPTER) - LATER
+    assert not unplaced, f"no route, chapter or later module for {sorted(unplaced)}"
+
+
+def test_the_three_lists_partition_the_families_of_the_books_own_file() -> None:
+    parts = [set(ROUTES), set(CHAPTER), LATER]
+    assert sum(map(len, parts)) == len(set.union(*parts)), "a family is listed twice"
+    assert set.union(*parts) == {case["family"] for case in read(OWN_FILE)}
+
+
+def asserted_numbers(notebook: str) -> list[float]:
+    """Numbers written in the assertions of a chapter's cells."""
+    cells = json.loads((ROOT / "book" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    asserts = [node for code in sources for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Assert)]
+    constants = [node.value for a in asserts for node in ast.walk(a) if isinstance(node, ast.Constant)]
+    return [float(c) for c in constants if isinstance(c, (int, float)) and not isinstance(c, bool)]
+
+
+@pytest.mark.parametrize("family", sorted(CHAPTER))
+def test_chapter_asserts_the_values_of_its_family(family: str) -> None:
+    numbers = {round(abs(v), 6) for v in asserted_numbers(CHAPTER[family])}
+    expected = [v for case in read(OWN_FILE) if case["family"] == family for v in as_list(case["expected"])]
+    missing = [v for v in expected if round(abs(v), 6) not in numbers]
+    assert not missing, f"book/{CHAPTER[family]}.ipynb asserts nothing about {missing} of {family}"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "tol", "passes"),
+    [
+        ([1.0], [1.0 + 5e-10], 1e-9, True),
+        ([1.0], [1.0 + 5e-9], 1e-9, False),
+        ([1000.0], [1000.0 + 5e-7], 1e-9, True),
+        ([1e-9], [0.0], 1e-9, True),
+        ([np.inf], [np.inf], 0, True),
+        ([-np.inf], [np.inf], 0, False),
+        ([1e300], [np.inf], 1.0, False),
+        ([np.inf], [1.0], 1.0, False),
+        ([np.nan], [1.0], 1.0, False),
+        ([1.0, 2.0], [1.0], 1.0, False),
+    ],
+)
+def test_the_pass_rule_itself(values: Answer, expected: list[float], tol: float, passes: bool) -> None:
+    assert (not misses(values, expected, tol)) == passes
+
+
+# --- the same families at jittered parameters, against slow quadrature with 20 digits ------------------------------
+
+
+def density(spec: Params) -> Callable[[mp.mpf], mp.mpf]:
+    parts = [spec] if "mean" not in spec else [{"w": [1.0], "mu": [spec["mean"]], "sd": [spec["std"]]}]
+    terms = list(zip(parts[0]["w"], parts[0]["mu"], parts[0]["sd"], strict=True))
+    return lambda x: mp.fsum(w * mp.npdf(x, m, s) for w, m, s in terms)
+
+
+def cuts(*specs: Params) -> list[float]:
+    points = set()
+    for spec in specs:
+        for m, s in zip(spec.get("mu", [spec.get("mean")]), spec.get("sd", [spec.get("std")]), strict=True):
+            points |= {m + k * s for k in (-13, -7, -4, -2, 0, 2, 4, 7, 13)}
+    return sorted(points)
+
+
+def slow(f: Callable[[mp.mpf], mp.mpf], *specs: Params) -> mp.mpf:
+    return mp.quad(f, cuts(*specs), method="gauss-legendre", maxdegree=5)
+
+
+def slow_kl(p: Params, q: Params) -> mp.mpf:
+    a, b = density(p), density(q)
+    return slow(lambda x: a(x) * mp.log(a(x) / b(x)), p, q)
+
+
+def slow_js(p: Params, q: Params) -> mp.mpf:
+    a, b = density(p), density(q)
+    m = lambda x: (a(x) + b(x)) / 2  # noqa: E731
+    return (slow(lambda x: a(x) * mp.log(a(x) / m(x)), p, q) + slow(lambda x: b(x) * mp.log(b(x) / m(x)), p, q)) / 2
+
+
+def slow_v(pr: Params, pg: Params, ratio: Callable[[mp.mpf], mp.mpf]) -> mp.mpf:
+    """V of the discriminator with D / (1 - D) = ratio."""
+    a, b = density(pr), density(pg)
+    return slow(lambda x: -a(x) * mp.log1p(1 / ratio(x)) - b(x) * mp.log1p(ratio(x)), pr, pg)
+
+
+def slow_v_star(pr: Params, pg: Params) -> mp.mpf:
+    a, b = density(pr), density(pg)
+    return slow_v(pr, pg, lambda x: a(x) / b(x))
+
+
+def slow_v_logistic(params: Params) -> list[mp.mpf]:
+    v = slow_v(params["pr"], params["pg"], lambda x: mp.exp(params["a"] * x + params["b"]))
+    return [v, slow_v_star(params["pr"], params["pg"]) - v]
+
+
+def slow_dstar(params: Params) -> list[mp.mpf]:
+    a, b = density(params["pr"]), density(params["pg"])
+    return [a(x) / (a(x) + b(x)) for x in params["x"]]
+
+
+SLOW: dict[str, Callable[[Params], list[mp.mpf]]] = {
+    "dstar_points": slow_dstar,
+    "js_mog_1d": lambda params: [slow_js(params["p"], params["q"]) / unit(params)],
+    "kl_gauss_1d": lambda params: [slow_kl(params["p"], params["q"]) / unit(params)],
+    "kl_mog_1d": lambda params: [slow_kl(params["p"], params["q"]) / unit(params)],
+    "v_logistic": slow_v_logistic,
+    "v_star": lambda params: [slow_v_star(params["pr"], params["pg"])],
+}
+
+
+def jitter(value: Any, rng: np.random.Generator, key: str = "") -> Any:
+    """The same parameters, each moved by up to 10 %; weights keep their sum, and a zero moves by up to 0.1."""
+    if isinstance(value, dict):
+        return {k: jitter(v, rng, k) for k, v in value.items()}
+    if isinstance(value, list):
+        moved = [jitter(v, rng, key) for v in value]
+        return [v / sum(moved) for v in moved] if key == "w" else moved
+    if isinstance(value, float):
+        step = rng.uniform(-0.1, 0.1)
+        return value + step * (value or 1.0)
+    return value
+
+
+JITTERED = [case for case in read(OWN_FILE) if case["family"] in SLOW]
+
+
+@pytest.mark.parametrize("original", JITTERED, ids=[f"{case['id']}-jittered" for case in JITTERED])
+def test_jittered_case(original: dict[str, Any]) -> None:
+    params = jitter(original["params"], np.random.default_rng(JITTERED.index(original)))
+    assert params != original["params"]
+    with mp.workdps(20):
+        expected = [float(v) for v in SLOW[original["family"]](params)]
+    wrong = misses(ROUTES[original["family"]](params), expected, 1e-9)
+    assert not wrong, "\n".join([f"{original['id']} jittered: {json.dumps(params)}", *wrong])
