@@ -279,7 +279,7 @@ function key(parent, m) { // the sample of a mark in the legend
   for (const [name, d] of shapes) add(svg, "path", {class: name, d, style: m.size ? `--size:${m.size}px` : ""});
 }
 const SLOTS = ["x", "y", "z", "x0", "y0", "x1", "y1", "low", "high"];
-function panel(parent, p, e, alt, redraw) {
+function panel(parent, p, kin, e, alt, redraw) {
   const root = add(parent, "div", {class: "gan-panel"});
   if (say(p.title)) add(root, "div", {class: "gan-title"}, p.title);
   const legend = add(root, "div", {class: "gan-legend"}), box = add(root, "div", {class: "gan-plot"});
@@ -302,10 +302,12 @@ function panel(parent, p, e, alt, redraw) {
   let view = null, cursor = null;
   function layout() { // the drawing has the width of its place, so that text keeps its size on a phone
     const outer = Math.max(220, box.clientWidth);
-    const left = p.yticks ? p.yticks.map(pair) : ticks(p.y[0], p.y[1], p.height < 200 ? 3 : 5);
-    const right = p.right ? ticks(p.right[0], p.right[1], 5) : [];
-    const wide = list => Math.max(0, ...list.map(t => say(t[1]).length)) * 6.8;
-    let l = 12 + wide(left), r = 14 + wide(right), t = p.named.y ? 26 : 10, b = p.named.x ? 42 : 26;
+    const lefts = q => q.yticks ? q.yticks.map(pair) : ticks(q.y[0], q.y[1], q.height < 200 ? 3 : 5);
+    const rights = q => q.right ? ticks(q.right[0], q.right[1], 5) : [];
+    const left = lefts(p), right = rights(p);
+    // panels above each other with the same x have the same margins, so that an x stands above itself
+    const wide = list => Math.max(0, ...kin.flatMap(q => list(q).map(t => say(t[1]).length))) * 6.8;
+    let l = 12 + wide(lefts), r = 14 + wide(rights), t = p.named.y ? 26 : 10, b = p.named.x ? 42 : 26;
     let w = outer - l - r, h = p.height - t - b;
     const edge = 4 - l;
     const width = p.x[1] - p.x[0], height = p.y[1] - p.y[0];
@@ -429,7 +431,8 @@ function mount(figure) {
     const near = spec.columns > 1 ? spec.panels : [p];
     p.named = {x: near.some(q => say(q.xlabel)), y: near.some(q => say(q.ylabel) || say(q.right_label))};
   }
-  const panels = spec.panels.map(p => panel(place, p, e, alt, redraw));
+  const above = p => spec.columns > 1 ? [p] : spec.panels.filter(q => q.x[0] === p.x[0] && q.x[1] === p.x[1]);
+  const panels = spec.panels.map(p => panel(place, p, above(p), e, alt, redraw));
   const form = add(body, "div", {class: "gan-controls"});
   const output = add(body, "output", {class: "gan-readout", "aria-live": "polite"});
   const numbers = readout.map(([label, n]) => {

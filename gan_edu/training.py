@@ -6,6 +6,7 @@ Chapter: 01 (algorithm 1, line by line), 02 (a discriminator alone).
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
@@ -374,9 +375,9 @@ def train(
         return bool(on_snapshot is not None and on_snapshot(step, images, taken[-1][-1]))
 
     step = 0
-    # `disable` is passed only to switch off: the variable TQDM_DISABLE must be able to do it, too.
-    quiet = {} if config.progress else {"disable": True}
-    bar = tqdm(total=config.steps, delay=1, leave=False, unit="step", **quiet)
+    # tqdm reads this variable itself, but not in notebooks.
+    quiet = not config.progress or bool(os.environ.get("TQDM_DISABLE"))
+    bar = tqdm(total=config.steps, disable=quiet, delay=1, leave=False, unit="step")
     try:
         stopped = snapshot(0)
         while step < config.steps and not stopped and bool(alive.any()):

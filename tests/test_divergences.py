@@ -203,7 +203,7 @@ def test_cross_entropy_is_entropy_plus_kl(p: GaussianMixture, q: GaussianMixture
 @given(mixtures, mixtures, st.integers(3, 40))
 @prove
 def test_binning_loses_information(p: GaussianMixture, q: GaussianMixture, count: int) -> None:
-    edges = np.linspace(-6, 6, count)
+    edges = np.linspace(-3, 3, count)  # nowhere so far out that a tail underflows
     a, b = binned(p, edges), binned(q, edges)
     assert a.sum() == pytest.approx(1, abs=1e-12)
     assert kl(a, b) <= kl(p, q) + 1e-9
@@ -255,8 +255,8 @@ def test_half_and_half_is_the_usual_value_halved() -> None:
 
 def test_both_tails_of_a_binned_law_are_exact() -> None:
     left, _, right = binned(gaussian(0.0, 0.5), [-6.0, 6.0])
-    assert left == pytest.approx(stats.norm.cdf(-12), rel=1e-10)
-    assert right == pytest.approx(stats.norm.sf(12), rel=1e-10)
+    assert left == pytest.approx(stats.norm.cdf(-12), rel=1e-10, abs=0)
+    assert right == pytest.approx(stats.norm.sf(12), rel=1e-10, abs=0)
 
 
 def test_binned_divergences_approach_the_exact_ones() -> None:
