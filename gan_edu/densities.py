@@ -55,13 +55,17 @@ class GaussianMixture:
         w = np.full(count, 1 / count) if weights is None else np.array(weights, dtype=np.float64)
         for name, values in (("stds", s), ("weights", w)):
             if values.shape != (count,):
-                raise ValueError(f"{name} must have shape ({count},) like means, got {values.shape}; give one per component")
+                raise ValueError(
+                    f"{name} must have shape ({count},) like means, got {values.shape}; give one per component"
+                )
         if not all(np.isfinite(v).all() for v in (mu, s, w)):
             raise ValueError("means, stds and weights must be finite, got NaN or infinity; remove it")
         if (s <= 0).any():
             raise ValueError(f"stds must be positive, got {s.min()}; give standard deviations, not variances or logs")
         if (w < 0).any() or abs(w.sum() - 1) > 1e-9:
-            raise ValueError(f"weights must be non-negative and sum to 1, got {w.tolist()} (sum {w.sum():.6g}); divide by the sum")
+            raise ValueError(
+                f"weights must be non-negative and sum to 1, got {w.tolist()} (sum {w.sum():.6g}); divide by the sum"
+            )
         for name, values in (("means", mu), ("stds", s), ("weights", w)):
             values.setflags(write=False)
             object.__setattr__(self, name, values)
@@ -76,7 +80,9 @@ class GaussianMixture:
         if self.dim == 1:
             return points[..., None]
         if points.ndim == 0 or points.shape[-1] != self.dim:
-            raise ValueError(f"points must have shape (..., {self.dim}), got {points.shape}; put coordinates in the last axis")
+            raise ValueError(
+                f"points must have shape (..., {self.dim}), got {points.shape}; put coordinates in the last axis"
+            )
         return points
 
     def _log_terms(self, points: Array) -> Array:

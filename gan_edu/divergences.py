@@ -63,8 +63,10 @@ def _integrate(f: Function, edges: list[Array]) -> float:
 
     def estimate(low: Array, size: Array) -> Array:
         points = low[:, None] + size[:, None] * nodes
-        values = np.broadcast_to(np.asarray(f(points[..., 0] if dim == 1 else points), dtype=np.float64), points.shape[:2])
-        return (values @ weights) * size.prod(-1)
+        values = np.broadcast_to(
+            np.asarray(f(points[..., 0] if dim == 1 else points), dtype=np.float64), points.shape[:2]
+        )
+        return np.asarray((values @ weights) * size.prod(-1))
 
     low = np.stack(np.meshgrid(*[e[:-1] for e in edges], indexing="ij"), -1).reshape(-1, dim)
     size = np.stack(np.meshgrid(*[np.diff(e) for e in edges], indexing="ij"), -1).reshape(-1, dim)
@@ -91,16 +93,24 @@ def _pair(p: Law, q: Law) -> tuple[GaussianMixture, GaussianMixture] | tuple[Arr
     """Both laws, checked to be of one kind."""
     if isinstance(p, GaussianMixture) and isinstance(q, GaussianMixture):
         if p.dim != q.dim or p.dim > 2:
-            raise ValueError(f"both densities must have the same dimension, 1 or 2, got {p.dim} and {q.dim}; change one")
+            raise ValueError(
+                f"both densities must have the same dimension, 1 or 2, got {p.dim} and {q.dim}; change one"
+            )
         return p, q
     if isinstance(p, GaussianMixture) or isinstance(q, GaussianMixture):
-        raise ValueError("both laws must be of one kind, got a density and a vector; use binned(density, edges) for the density")
+        raise ValueError(
+            "both laws must be of one kind, got a density and a vector; use binned(density, edges) for the density"
+        )
     vectors = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
     for v in vectors:
         if v.ndim != 1 or v.shape != vectors[0].shape or v.size == 0:
-            raise ValueError(f"probability vectors must have one shape (n,), got {vectors[0].shape} and {vectors[1].shape}; align them")
+            raise ValueError(
+                f"probability vectors must have one shape (n,), got {vectors[0].shape} and {vectors[1].shape}; align them"
+            )
         if not np.isfinite(v).all() or (v < 0).any() or abs(v.sum() - 1) > 1e-9:
-            raise ValueError(f"probabilities must be finite, non-negative and sum to 1, got sum {v.sum():.6g}; divide by the sum")
+            raise ValueError(
+                f"probabilities must be finite, non-negative and sum to 1, got sum {v.sum():.6g}; divide by the sum"
+            )
     return vectors
 
 
@@ -122,10 +132,11 @@ def expectation(p: Law, f: Function | ArrayLike) -> float:
     Chapter: 01.
     """
     if not isinstance(p, GaussianMixture):
-        p_vector, values = _pair(p, p)[0], np.asarray(f, dtype=np.float64)
-        assert isinstance(p_vector, np.ndarray)
+        p_vector, values = np.asarray(_pair(p, p)[0], dtype=np.float64), np.asarray(f, dtype=np.float64)
         if values.shape not in ((), p_vector.shape) or np.isnan(values).any():
-            raise ValueError(f"f must be one number per entry of p, {p_vector.shape}, without NaN, got {values.shape}; align them")
+            raise ValueError(
+                f"f must be one number per entry of p, {p_vector.shape}, without NaN, got {values.shape}; align them"
+            )
         with np.errstate(invalid="ignore"):
             return float(np.where(p_vector > 0, p_vector * values, 0.0).sum())
     if p.dim > 2:
@@ -146,7 +157,9 @@ def expectation(p: Law, f: Function | ArrayLike) -> float:
         edges = _edges((p,), p, stds)
         if p.dim == 2 or np.abs(integrand(np.array([edges[0][0], edges[0][-1]]))).max() < 1e-14:
             return _integrate(integrand, edges)
-    raise ValueError("f(x) must not outgrow the tails of p, but p f is not small 38 stds out; the expectation may be infinite")
+    raise ValueError(
+        "f(x) must not outgrow the tails of p, but p f is not small 38 stds out; the expectation may be infinite"
+    )
 
 
 def cross_entropy(p: Law, q: Law) -> float:
@@ -162,7 +175,7 @@ def cross_entropy(p: Law, q: Law) -> float:
     if isinstance(first, GaussianMixture) and isinstance(second, GaussianMixture):
         return _integrate(lambda x: -first.prob(x) * second.log_prob(x), _edges((first, second), first))
     with np.errstate(divide="ignore"):
-        return expectation(first, -np.log(second))
+        return expectation(first, -np.log(np.asarray(second, dtype=np.float64)))
 
 
 def kl(p: Law, q: Law) -> float:
@@ -263,7 +276,9 @@ class OptimalDiscriminator:
         return np.asarray(expit(self.logit(x)))
 
 
-def optimal_discriminator(p_data: GaussianMixture, p_g: GaussianMixture, prior_real: float = 0.5) -> OptimalDiscriminator:
+def optimal_discriminator(
+    p_data: GaussianMixture, p_g: GaussianMixture, prior_real: float = 0.5
+) -> OptimalDiscriminator:
     """Discriminator that maximises V: D*(x) = pi p_data / (pi p_data + (1 - pi) p_g), a function of x.
 
     Args:
@@ -286,7 +301,9 @@ def optimal_discriminator(p_data: GaussianMixture, p_g: GaussianMixture, prior_r
     if not isinstance(first, GaussianMixture) or not isinstance(second, GaussianMixture):
         raise ValueError("D* as a function of x needs two densities, got vectors; for vectors it is p / (p + q)")
     if not 0 < prior_real < 1:
-        raise ValueError(f"prior_real must lie strictly between 0 and 1, got {prior_real}; it is the share of real samples")
+        raise ValueError(
+            f"prior_real must lie strictly between 0 and 1, got {prior_real}; it is the share of real samples"
+        )
     return OptimalDiscriminator(first, second, float(prior_real))
 
 
@@ -312,14 +329,18 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
     Source: Goodfellow et al. (2014), equation 1. Chapter: 01, 02.
     """
     if prior_real is not None and not 0 < prior_real < 1:
-        raise ValueError(f"prior_real must lie strictly between 0 and 1, got {prior_real}; it is the share of real samples")
+        raise ValueError(
+            f"prior_real must lie strictly between 0 and 1, got {prior_real}; it is the share of real samples"
+        )
     w_data, w_g = (1.0, 1.0) if prior_real is None else (prior_real, 1 - prior_real)
     first, second = _pair(p_data, p_g)
 
     def probability(d: ArrayLike) -> Array:
         d = np.asarray(d, dtype=np.float64)
         if not ((d >= 0) & (d <= 1)).all():
-            raise ValueError("D must return probabilities in [0, 1], got a value outside or NaN; apply a sigmoid to logits")
+            raise ValueError(
+                "D must return probabilities in [0, 1], got a value outside or NaN; apply a sigmoid to logits"
+            )
         return d
 
     def logs(x: Array) -> tuple[Array, Array]:
@@ -335,7 +356,7 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
         if not callable(discriminator):
             raise ValueError("D must be a function of x for densities, got numbers; wrap a constant in a lambda")
         return w_data * expectation(first, lambda x: logs(x)[0]) + w_g * expectation(second, lambda x: logs(x)[1])
-    log_d, log_1_d = logs(np.arange(len(np.asarray(first))))
+    log_d, log_1_d = logs(np.arange(len(np.asarray(first)), dtype=np.float64))
     return w_data * expectation(first, log_d) + w_g * expectation(second, log_1_d)
 
 
@@ -362,12 +383,16 @@ def binned(p: GaussianMixture | ArrayLike, edges: ArrayLike) -> Array:
     """
     e = np.asarray(edges, dtype=np.float64)
     if e.ndim != 1 or len(e) < 2 or not (np.diff(e) > 0).all():
-        raise ValueError(f"edges must be at least two increasing numbers, got shape {e.shape}; use np.linspace(low, high, n)")
+        raise ValueError(
+            f"edges must be at least two increasing numbers, got shape {e.shape}; use np.linspace(low, high, n)"
+        )
     if isinstance(p, GaussianMixture):
         cumulative = p.cdf(e)
         return np.diff(np.concatenate([[0.0], cumulative, [1.0]]))
     samples = np.asarray(p, dtype=np.float64)
     if samples.ndim != 1 or samples.size == 0 or not np.isfinite(samples).all():
-        raise ValueError(f"samples must be a non-empty vector of finite numbers, got shape {samples.shape}; drop NaN and flatten")
+        raise ValueError(
+            f"samples must be a non-empty vector of finite numbers, got shape {samples.shape}; drop NaN and flatten"
+        )
     counts = np.bincount(np.searchsorted(e, samples, side="left"), minlength=len(e) + 1)
     return np.asarray(counts / samples.size)

@@ -43,8 +43,12 @@ class TrainingPanel:
         self._x = np.linspace((data.means[:, 0] - reach).min(), (data.means[:, 0] + reach).max(), 161)
         wide: dict[str, Any] = dict(style={"description_width": "9em"}, layout=widgets.Layout(width="21em"))
         self.game = widgets.Dropdown(options=list(GAMES), value="non-saturating", description="game", **wide)
-        self.lr_g = widgets.FloatLogSlider(1e-3, base=10, min=-5, max=-1, step=0.25, description="step size of G", **wide)
-        self.lr_d = widgets.FloatLogSlider(1e-3, base=10, min=-5, max=-1, step=0.25, description="step size of D", **wide)
+        self.lr_g = widgets.FloatLogSlider(
+            1e-3, base=10, min=-5, max=-1, step=0.25, description="step size of G", **wide
+        )
+        self.lr_d = widgets.FloatLogSlider(
+            1e-3, base=10, min=-5, max=-1, step=0.25, description="step size of D", **wide
+        )
         self.k = widgets.IntSlider(1, min=0, max=10, description="k, steps of D", **wide)
         self.members = widgets.IntSlider(4, min=1, max=16, description="members", **wide)
         self.start = widgets.Button(description="Train", button_style="primary", icon="play")
@@ -125,7 +129,11 @@ class TrainingPanel:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         return {
-            "application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id},
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.box.model_id,
+            },
             "image/png": base64.b64encode(self.picture.value).decode(),
             "text/plain": "A panel that trains on a click; it needs a running kernel (open this chapter in Jupyter or Colab).",
         }
@@ -152,5 +160,7 @@ def training_panel(data: GaussianMixture, *, steps: int = 1500) -> TrainingPanel
     Chapter: 01.
     """
     if data.dim != 1:
-        raise ValueError(f"the panel draws densities on the line, got dimension {data.dim}; use train and plot_fit instead")
+        raise ValueError(
+            f"the panel draws densities on the line, got dimension {data.dim}; use train and plot_fit instead"
+        )
     return TrainingPanel(data, steps)

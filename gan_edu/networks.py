@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -50,13 +51,15 @@ class Ensemble(torch.nn.Module):
     ) -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1 or not generators:
-            raise ValueError(f"a network needs members and at least two widths of 1 or more, got {list(widths)}; list input to output")
+            raise ValueError(
+                f"a network needs members and at least two widths of 1 or more, got {list(widths)}; list input to output"
+            )
         if activation not in ACTIVATIONS:
             choices = ", ".join(repr(known) for known in sorted(ACTIVATIONS))
             raise ValueError(f"unknown activation {activation!r}; choose one of {choices}")
         self.widths, self.activation = tuple(widths), activation
         self.weights, self.biases = torch.nn.ParameterList(), torch.nn.ParameterList()
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        for fan_in, fan_out in pairwise(widths):
             # Row fan_in of each draw is the bias.
             draws = [torch.rand(fan_in + 1, fan_out, generator=g, dtype=torch.float64) for g in generators]
             start = ((2 * torch.stack(draws) - 1) / math.sqrt(fan_in)).to(dtype)

@@ -52,7 +52,13 @@ def use_style() -> None:
 
 
 def plot_band(
-    x: ArrayLike, curves: ArrayLike, color: str, ax: Axes | None = None, label: str = "", style: str = "-", thin: int = 8
+    x: ArrayLike,
+    curves: ArrayLike,
+    color: str,
+    ax: Axes | None = None,
+    label: str = "",
+    style: str = "-",
+    thin: int = 8,
 ) -> Axes:
     """Median of the members' curves (E, M) with the band from the 10th to the 90th percentile, and some members as thin lines."""
     ax = plt.subplots()[1] if ax is None else ax
@@ -97,7 +103,9 @@ def plot_fit(
     low, high = limits or (float((p_data.means[:, 0] - reach).min()), float((p_data.means[:, 0] + reach).max()))
     mass = float(p_data.cdf(high) - p_data.cdf(low))
     if mass < 0.99:
-        raise ValueError(f"limits must hold at least 99 % of p_data, got {100 * mass:.1f} % between {low} and {high}; widen them")
+        raise ValueError(
+            f"limits must hold at least 99 % of p_data, got {100 * mass:.1f} % between {low} and {high}; widen them"
+        )
     x = np.linspace(low, high, 401)
     ax.plot(x, p_data.prob(x), color=COLORS["data"], label="$p_{data}$")
     right = ax.twinx()

@@ -82,7 +82,9 @@ class TrainConfig:
             if not isinstance(given, int) or isinstance(given, bool) or given < bound:
                 raise ValueError(f"{name} must be a whole number of at least {bound}, got {given!r}; change it")
         if self.generator_steps > 1:
-            raise ValueError(f"generator_steps must be 0 or 1, got {self.generator_steps}; raise critic_steps to change the ratio")
+            raise ValueError(
+                f"generator_steps must be 0 or 1, got {self.generator_steps}; raise critic_steps to change the ratio"
+            )
         for name in ("lr_g", "lr_d"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be a positive finite number, got {getattr(self, name)!r}; try 1e-3")
@@ -140,10 +142,14 @@ class Run:
         """
         if self.samples.shape[-1] != 1 or bandwidth <= 0:
             given = self.samples.shape[-1], bandwidth
-            raise ValueError(f"density needs data on the line and a positive bandwidth, got dimension and bandwidth {given}; change them")
+            raise ValueError(
+                f"density needs data on the line and a positive bandwidth, got dimension and bandwidth {given}; change them"
+            )
         at = np.asarray(x, dtype=np.float64)
         # Samples are counted on a grid much finer than the kernel, which is then one matrix product.
-        centres = np.linspace(at.min() - 6 * bandwidth, at.max() + 6 * bandwidth, 1 + int(np.ceil(8 * np.ptp(at) / bandwidth + 96)))
+        centres = np.linspace(
+            at.min() - 6 * bandwidth, at.max() + 6 * bandwidth, 1 + int(np.ceil(8 * np.ptp(at) / bandwidth + 96))
+        )
         half = (centres[1] - centres[0]) / 2
         cells = np.append(centres - half, centres[-1] + half)
         counts = np.stack([np.histogram(s, cells)[0] for s in self.samples.reshape(-1, self.samples.shape[2])])
@@ -172,17 +178,24 @@ class Run:
             with np.load(path, allow_pickle=False) as file:
                 data = {key: file[key] for key in file.files}
             meta = json.loads(str(data["meta"]))
-            config = TrainConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()})
+            given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
+            config = TrainConfig(**given)
             nets = _networks(config, int(data["points"].shape[1]))
             for name, net in zip(("generator", "discriminator"), nets, strict=True):
-                state = {k.removeprefix(name + "."): torch.from_numpy(v) for k, v in data.items() if k.startswith(name + ".")}
+                state = {
+                    k.removeprefix(name + "."): torch.from_numpy(v) for k, v in data.items() if k.startswith(name + ".")
+                }
                 net.load_state_dict(state)
             arrays = {name: data[name] for name in _ARRAYS}
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise ValueError(f"{path} must be a file written by Run.save, but could not be read ({error}); save the run again") from error
-        return Run(config=config, generator=nets[0], discriminator=nets[1], interrupted=bool(meta["interrupted"]), **arrays)
+            raise ValueError(
+                f"{path} must be a file written by Run.save, but could not be read ({error}); save the run again"
+            ) from error
+        return Run(
+            config=config, generator=nets[0], discriminator=nets[1], interrupted=bool(meta["interrupted"]), **arrays
+        )
 
 
 _ARRAYS = tuple(f.name for f in fields(Run) if f.name not in ("config", "generator", "discriminator", "interrupted"))
@@ -190,7 +203,9 @@ _ARRAYS = tuple(f.name for f in fields(Run) if f.name not in ("config", "generat
 
 def _streams(config: TrainConfig, purpose: int) -> list[torch.Generator]:
     """One generator a member: its numbers depend on (seed, member, purpose) and on nothing else."""
-    seeds = [np.random.SeedSequence([config.seed, e, purpose]).generate_state(1, np.uint64)[0] for e in range(config.members)]
+    seeds = [
+        np.random.SeedSequence([config.seed, e, purpose]).generate_state(1, np.uint64)[0] for e in range(config.members)
+    ]
     return [torch.Generator().manual_seed(int(s >> np.uint64(1))) for s in seeds]
 
 
@@ -232,7 +247,9 @@ class _Batches:
             rows = torch.randint(len(self.law), shape, generator=stream)
             return torch.from_numpy(self.law)[rows]
         weights, means, stds = (torch.tensor(v) for v in (self.law.weights, self.law.means, self.law.stds))
-        k = torch.searchsorted(weights.cumsum(0)[:-1].contiguous(), torch.rand(shape, generator=stream, dtype=torch.float64))
+        k = torch.searchsorted(
+            weights.cumsum(0)[:-1].contiguous(), torch.rand(shape, generator=stream, dtype=torch.float64)
+        )
         noise = torch.randn(*shape, self.law.dim, generator=stream, dtype=torch.float64)
         return means[k] + stds[k, None] * noise
 
@@ -251,9 +268,13 @@ def _as_law(name: str, law: GaussianMixture | ArrayLike) -> GaussianMixture | Ar
     rows = np.asarray(law, dtype=np.float64)
     rows = rows[:, None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.size == 0:
-        raise ValueError(f"{name} must be a GaussianMixture or an array of shape (n, d), got shape {rows.shape}; one row per example")
+        raise ValueError(
+            f"{name} must be a GaussianMixture or an array of shape (n, d), got shape {rows.shape}; one row per example"
+        )
     if not np.isfinite(rows).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity in {(~np.isfinite(rows)).any(1).sum()} rows; remove them")
+        raise ValueError(
+            f"{name} must be finite, got NaN or infinity in {(~np.isfinite(rows)).any(1).sum()} rows; remove them"
+        )
     return rows
 
 
@@ -281,7 +302,9 @@ class _Player:
     def step(self, loss: Tensor, alive: Tensor) -> Tensor:
         """One Adam step on the summed loss (E,); returns which members are still finite."""
         gradients = torch.autograd.grad(loss.sum(), self.parameters)
-        alive = alive & torch.stack([g.flatten(1).sum(1) for g in gradients]).sum(0).isfinite() & loss.detach().isfinite()
+        alive = (
+            alive & torch.stack([g.flatten(1).sum(1) for g in gradients]).sum(0).isfinite() & loss.detach().isfinite()
+        )
         if not alive.all():
             gradients = tuple(torch.where(alive[:, None, None], g, torch.zeros_like(g)) for g in gradients)
             for p in self.parameters:  # Adam's momentum would carry a frozen member on
@@ -338,10 +361,16 @@ def train(
     if p_g is not None:
         config = replace(config, generator_steps=0)
         if p_g.dim != dim:
-            raise ValueError(f"p_g must live in the same space as the data, got dimensions {p_g.dim} and {dim}; change one")
+            raise ValueError(
+                f"p_g must live in the same space as the data, got dimensions {p_g.dim} and {dim}; change one"
+            )
     if config.device not in ("auto", "cpu") and not (config.device.startswith("cuda") and torch.cuda.is_available()):
-        raise ValueError(f"device must be 'auto', 'cpu' or a CUDA device that is there, got {config.device!r}; choose another")
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device)
+        raise ValueError(
+            f"device must be 'auto', 'cpu' or a CUDA device that is there, got {config.device!r}; choose another"
+        )
+    device = torch.device(
+        ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+    )
     where = _grid(law) if points is None else _as_law("points", points)
     assert isinstance(where, np.ndarray)
     if where.shape[1] != dim:
@@ -350,10 +379,15 @@ def train(
     generator, discriminator = _networks(config, dim)
     if init is not None:
         if init.generator.members != config.members or init.points.shape[1] != dim:
-            raise ValueError(f"init must have {config.members} members in dimension {dim}, got another run; match members and data")
+            raise ValueError(
+                f"init must have {config.members} members in dimension {dim}, got another run; match members and data"
+            )
         generator.load_state_dict(init.generator.state_dict())
         discriminator.load_state_dict(init.discriminator.state_dict())
-    G, D = (_Player(net.to(device), lr, config.betas) for net, lr in ((generator, config.lr_g), (discriminator, config.lr_d)))
+    G, D = (
+        _Player(net.to(device), lr, config.betas)
+        for net, lr in ((generator, config.lr_g), (discriminator, config.lr_d))
+    )
     game, probes = find_game(config.game), _probes(config.latent_dim)
     real, noise = _Batches(law, config, 1, device), _Batches(_normal(config.latent_dim), config, 2, device)
     fixed = None if p_g is None else _Batches(p_g, config, 2, device)
@@ -399,7 +433,9 @@ def train(
                 stopped = snapshot(step)
     except KeyboardInterrupt:
         stopped = True
-        warnings.warn(f"training interrupted at step {step} of {config.steps}; the run holds what was computed", stacklevel=2)
+        warnings.warn(
+            f"training interrupted at step {step} of {config.steps}; the run holds what was computed", stacklevel=2
+        )
     finally:
         bar.close()
     if not taken or taken[-1][0] != step:
