@@ -63,7 +63,9 @@ def plot_band(
     """Median of the members' curves (E, M) with the band from the 10th to the 90th percentile, and some members as thin lines."""
     ax = plt.subplots()[1] if ax is None else ax
     y = np.asarray(curves, dtype=np.float64)
-    low, middle, high = np.nanquantile(y, [0.1, 0.5, 0.9], axis=0)
+    low, middle, high = np.full((3, y.shape[1]), np.nan)
+    if (seen := np.isfinite(y).any(0)).any():  # a frozen player has no losses at all
+        low[seen], middle[seen], high[seen] = np.nanquantile(y[:, seen], [0.1, 0.5, 0.9], axis=0)
     ax.fill_between(np.asarray(x), low, high, color=color, alpha=0.18, linewidth=0)
     ax.plot(np.asarray(x), y[:thin].T, color=color, linewidth=0.5, alpha=0.45)
     ax.plot(np.asarray(x), middle, style, color=color, label=label)

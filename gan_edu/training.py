@@ -76,7 +76,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         find_game(self.game)
-        least = dict(members=1, steps=0, batch_size=1, critic_steps=0, generator_steps=0, latent_dim=1, snapshots=1)
+        least = dict(
+            members=1, steps=0, batch_size=1, critic_steps=0, generator_steps=0, latent_dim=1, snapshots=1, seed=0
+        )
         for name, bound in least.items():
             given = getattr(self, name)
             if not isinstance(given, int) or isinstance(given, bool) or given < bound:
@@ -92,8 +94,12 @@ class TrainConfig:
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas!r}; try (0.5, 0.9)")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {self.dtype!r}; choose one")
-        if not self.hidden or min(self.hidden) < 1:
-            raise ValueError(f"hidden must list widths of 1 or more, got {self.hidden!r}; try (64, 64)")
+        if (
+            not isinstance(self.hidden, tuple)
+            or not self.hidden
+            or not all(isinstance(w, int) and w > 0 for w in self.hidden)
+        ):
+            raise ValueError(f"hidden must be a tuple of whole widths of 1 or more, got {self.hidden!r}; try (64, 64)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +181,7 @@ class Run:
             ValueError: the file is damaged or not a run.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
                 data = {key: file[key] for key in file.files}
             meta = json.loads(str(data["meta"]))
             given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
@@ -406,7 +412,7 @@ def train(
         images = _images(generator, probes)
         outputs = _images(discriminator, torch.from_numpy(where))[..., 0]
         taken.append((step, means["d"], means["g"], images, 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))))
-        return bool(on_snapshot is not None and on_snapshot(step, images, taken[-1][-1]))
+        return bool(on_snapshot is not None and not stopped and on_snapshot(step, images, taken[-1][-1]))
 
     step = 0
     # tqdm reads this variable itself, but not in notebooks.
@@ -452,7 +458,7 @@ def train(
         diverged=diverged,
         generator=generator.cpu(),
         discriminator=discriminator.cpu(),
-        interrupted=stopped,
+        interrupted=stopped and step < config.steps,
     )
 
 

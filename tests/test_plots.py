@@ -183,3 +183,8 @@ def test_refusals_say_what_to_do(call: Any, words: str) -> None:
 
 def test_limits_are_kept() -> None:
     assert plot_fit(LINE, gaussian(), limits=(-4.5, 6.0)).get_xlim() == (-4.5, 6.0)
+
+
+def test_one_member_can_be_picked(runs: dict[int, Run]) -> None:
+    (line,) = [line for line in plot_fit(LINE, runs[1], member=1).get_lines() if line.get_label() == "$p_g$"]
+    assert np.allclose(line.get_ydata(), runs[1].density(line.get_xdata())[-1, 1])
