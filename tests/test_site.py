@@ -19,22 +19,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 PAGES = sorted(
     name
     for name in re.findall(r"(?:root|file): (book/\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
     if any((ROOT / f"{name}{ending}").exists() for ending in (".ipynb", ".md"))
 )
 CHAPTERS = [name for name in PAGES if (ROOT / f"{name}.ipynb").exists()]
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed, so no page can be opened")
 
 # What a figure shows, as text: its drawing, what is painted on its canvases, its numbers.
 PICTURE = """figure => [...figure.querySelectorAll('svg')].map(e => e.innerHTML).join() +
@@ -84,16 +74,6 @@ def served(html: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=ARGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(params=["served", "file"])
@@ -153,7 +133,6 @@ def visit(browser: Any, base: str) -> Iterator[Visit]:
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("name", [*PAGES, "index", "search", "genindex"])
 def test_page_asks_nothing_of_others_and_complains_of_nothing(visit: Visit, name: str) -> None:
     page = visit.open(name)
@@ -163,7 +142,6 @@ def test_page_asks_nothing_of_others_and_complains_of_nothing(visit: Visit, name
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("name", PAGES)
 def test_formulas_are_set(visit: Visit, name: str) -> None:
     page = visit.open(name)
@@ -176,7 +154,6 @@ def test_formulas_are_set(visit: Visit, name: str) -> None:
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("name", PAGES)
 def test_every_slider_moves_its_picture(visit: Visit, name: str) -> None:
     page = visit.open(name)
@@ -201,7 +178,6 @@ def test_every_slider_moves_its_picture(visit: Visit, name: str) -> None:
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_chapter_has_an_explorable(visit: Visit, name: str) -> None:
     page = visit.open(name)
@@ -210,7 +186,6 @@ def test_every_chapter_has_an_explorable(visit: Visit, name: str) -> None:
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_page_fits_a_telephone(browser: Any, base: str, name: str, scheme: str) -> None:
@@ -234,7 +209,6 @@ def test_page_fits_a_telephone(browser: Any, base: str, name: str, scheme: str) 
 
 
 @pytest.mark.site
-@needs_browser
 def test_dark_theme_is_one_click_away(visit: Visit) -> None:
     page = visit.open(PAGES[0])
     theme = "document.documentElement.dataset.theme"
@@ -247,7 +221,6 @@ def test_dark_theme_is_one_click_away(visit: Visit) -> None:
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_figures_are_legible_in_the_dark(browser: Any, base: str, name: str) -> None:
     visit = Visit(browser, base, scheme="dark")
@@ -274,7 +247,6 @@ def test_figures_are_legible_in_the_dark(browser: Any, base: str, name: str) -> 
 
 
 @pytest.mark.site
-@needs_browser
 def test_search_finds_a_word(visit: Visit) -> None:
     page = visit.page
     page.goto(f"{visit.base}/search.html?q=discriminator")
@@ -286,7 +258,6 @@ def test_search_finds_a_word(visit: Visit) -> None:
 
 
 @pytest.mark.site
-@needs_browser
 def test_pages_follow_each_other(visit: Visit, html: Path) -> None:
     order = re.findall(r"(?:root|file): (book/\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
     page = visit.open("index")
@@ -323,7 +294,6 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_pages_of_a_published_book_lead_to_colab(browser: Any, published: Path, name: str) -> None:
     visit = Visit(browser, published.as_uri())
@@ -360,7 +330,6 @@ def test_sizes(html: Path) -> None:
 
 
 @pytest.mark.site
-@needs_browser
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_speed(visit: Visit, name: str) -> None:
     """The budgets are 1 s to the first figure and 16 ms from input to paint; a loaded machine gets three times that."""

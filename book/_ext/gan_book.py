@@ -79,14 +79,22 @@ def block_kind(words: str) -> str | None:
 
 
 def name_blocks(app: Sphinx, doctree: nodes.document) -> None:
-    """Give each block quote the class of its kind."""
-    for quote in doctree.findall(nodes.block_quote):
-        paragraph = quote.children[0] if quote.children else nodes.paragraph()
+    """Give each block quote, and each paragraph that begins with Notice, the class of its kind."""
+    for paragraph in doctree.findall(nodes.paragraph):
         # MyST puts an empty text before markup that opens a paragraph.
         opening = next((child for child in paragraph.children if child.astext()), None)
         kind = block_kind(opening.astext()) if isinstance(opening, nodes.strong) else None
-        if kind:
-            quote["classes"] += ["gan-block", f"gan-{kind}"]
+        quoted = isinstance(paragraph.parent, nodes.block_quote) and paragraph.parent.index(paragraph) == 0
+        if kind and (quoted or kind == "notice"):
+            (paragraph.parent if quoted else paragraph)["classes"] += ["gan-block", f"gan-{kind}"]
+
+
+def keep_tags(app: Sphinx, doctree: nodes.document) -> None:
+    r"""Show formulas of several lines as they are written: Sphinx would put them into `split`, which forbids a \tag."""
+    for formula in doctree.findall(nodes.math_block):
+        if r"\\" in formula.astext() and r"\tag" in formula.astext():
+            formula["nowrap"] = True
+            formula.children = [nodes.Text(rf"\[{formula.astext()}\]")]
 
 
 # --- Explorables in Markdown pages -------------------------------------------------------------------------------
@@ -134,6 +142,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("explorable", Explorable)
     app.connect("config-inited", hide_second_search)
     app.connect("doctree-read", name_blocks)
+    app.connect("doctree-read", keep_tags)
     app.connect("html-page-context", drop_thebe, priority=950)  # after everyone has added their scripts
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
