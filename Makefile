@@ -11,11 +11,12 @@ export OMP_NUM_THREADS ?= 1
 
 # Two targets at once would set up the same .venv twice.
 .NOTPARALLEL:
-.PHONY: help book test notebooks bench lint colab retarget clean setup-book setup-test find-python
+.PHONY: help book test lab notebooks bench lint colab retarget clean setup-book setup-test find-python
 
 help:
 	@echo "make book                     build the book into _build/html (no torch, nothing is executed)"
 	@echo "make test                     run every test, the notebooks' stored outputs included"
+	@echo "make lab                      open the notebooks in JupyterLab"
 	@echo "make notebooks [NB=01_...]    execute all notebooks (or those named) again and store their outputs"
 	@echo "make lint                     check style, format and types"
 	@echo "make bench                    run the benchmarks"
@@ -41,6 +42,9 @@ book: setup-book
 test: setup-test
 	@$(VENV_PYTHON) tools/build.py
 	$(VENV_PYTHON) -m pytest --nbval $(ARGS)
+
+lab: setup-test
+	$(VENV_PYTHON) -m jupyter lab book $(ARGS)
 
 notebooks: setup-test
 	@$(VENV_PYTHON) tools/notebooks.py $(NB)

@@ -165,6 +165,8 @@ function add(parent, name, attributes, text) {
   const svg = parent.namespaceURI.endsWith("svg") || name === "svg";
   const e = svg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
   for (const k in attributes) e.setAttribute(k, attributes[k]);
+  // JupyterLab would take keys pressed here for its own: an arrow leaves the cell, an x cuts it
+  if (e.tabIndex >= 0) e.setAttribute("data-lm-suppress-shortcuts", "true");
   if (text !== undefined) rich(e, text);
   parent.appendChild(e);
   return e;

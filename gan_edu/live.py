@@ -41,7 +41,7 @@ class TrainingPanel:
         self._stop = threading.Event()
         reach = 4 * data.stds
         self._x = np.linspace((data.means[:, 0] - reach).min(), (data.means[:, 0] + reach).max(), 161)
-        wide: dict[str, Any] = dict(style={"description_width": "9em"}, layout=widgets.Layout(width="21em"))
+        wide: dict[str, Any] = dict(style={"description_width": "9em"}, layout=widgets.Layout(width="28em"))
         self.game = widgets.Dropdown(options=list(GAMES), value="non-saturating", description="game", **wide)
         self.lr_g = widgets.FloatLogSlider(
             1e-3, base=10, min=-5, max=-1, step=0.25, description="step size of G", **wide
@@ -122,7 +122,8 @@ class TrainingPanel:
             plot_band(self._x, d, COLORS["discriminator"], right, "D", ":")
         ax.set(title=title, xlabel="x", ylabel="density", ylim=(0, 1.2), xlim=(self._x[0], self._x[-1]))
         right.set(ylim=(0, 1), ylabel="D(x)")
-        ax.legend(loc="upper left", frameon=False)
+        handles = [line for axes in (ax, right) for line in axes.get_legend_handles_labels()[0]]
+        ax.legend(handles=handles, loc="upper left", frameon=False)
         file = io.BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})
         return file.getvalue()

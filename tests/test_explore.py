@@ -476,6 +476,15 @@ def close(page_value, numpy_value) -> bool:
         return a.shape == b.shape and bool(np.all(same | (np.abs(a - b) <= 1e-12 * np.maximum(1, np.abs(b)))))
 
 
+def test_jupyterlab_leaves_every_control_its_keys(show):
+    page = show(everything().to_html())
+    bare = page.evaluate(
+        """() => [...document.querySelectorAll('.gan-figure *')]
+            .filter(e => e.tabIndex >= 0 && !e.hasAttribute('data-lm-suppress-shortcuts')).map(e => e.outerHTML)"""
+    )
+    assert not bare
+
+
 def test_page_agrees_with_numpy(show):
     fig, rng = everything(), np.random.default_rng(7)
     page = show(fig.to_html())

@@ -115,6 +115,11 @@ def retarget_notebook(nb: dict[str, Any], name: str, address: str) -> None:
             if link := colab_link(address, name):
                 lines.insert(1, link)
             source = "\n\n".join(lines)
+        elif "<!-- colab -->" in source:
+            words = colab_link(address, name).replace("[Open", "[open") or "open this chapter in Jupyter"
+            source = re.sub(
+                r"(<!-- colab -->).*(?=<!-- /colab -->)", lambda match, words=words: match[1] + words, source
+            )
         else:
             continue
         cell["source"] = source.splitlines(keepends=True)
