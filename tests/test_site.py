@@ -301,7 +301,9 @@ def test_pages_of_a_published_book_lead_to_colab(browser: Any, published: Path, 
         page = visit.open(name)
         wanted = f"https://colab.research.google.com/github/someone/a-book/blob/main/{name}.ipynb"
         links = page.eval_on_selector_all("a", "links => links.map(link => link.href)")
-        assert links.count(wanted) == 2, "one link under the title and one button above it must open the notebook"
+        panels = (ROOT / f"{name}.ipynb").read_text(encoding="utf-8").count("<!-- colab -->")
+        expected = 2 + panels  # the button, the line under the title, and one beside each live panel
+        assert links.count(wanted) == expected, "each link to Colab must open this notebook"
         assert "https://github.com/someone/a-book" in links
         assert visit.complaints() == []
     finally:
