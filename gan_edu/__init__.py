@@ -1,51 +1,76 @@
 """gan_edu: the small package behind the book "GANs You Can Run". Theory in float64, training in ensembles."""
 
-from gan_edu.densities import GaussianMixture, gaussian, grid, ring, two_modes
+from gan_edu.densities import GaussianMixture, Uniform, gaussian, grid, interpolates, ring, two_modes
 from gan_edu.divergences import (
     binned,
     cross_entropy,
-    expectation,
+    fit_gaussian,
     js,
     kl,
+    kl_gaussians,
+    optimal_critic,
     optimal_discriminator,
     total_variation,
+    transport,
     value,
+    wasserstein1,
 )
+from gan_edu.evaluation import interval, mode_coverage, nearest_neighbours, parzen_log_likelihood
+from gan_edu.quadrature import expectation
 
 __version__ = "0.1.0"
-__all__ = [
-    "GAMES",
-    "Ensemble",
-    "Game",
-    "GaussianMixture",
-    "Run",
-    "TrainConfig",
-    "binned",
-    "cross_entropy",
-    "expectation",
-    "gaussian",
-    "grid",
-    "js",
-    "kl",
-    "optimal_discriminator",
-    "ring",
-    "total_variation",
-    "train",
-    "two_modes",
-    "value",
-]
+# What needs torch: the mathematics loads without it, these are imported when they are asked for.
 _LAZY = {
+    "bilinear": "dynamics",
+    "dirac_gan": "dynamics",
+    "jacobian_eigenvalues": "dynamics",
+    "simulate": "dynamics",
     "GAMES": "games",
+    "PENALTIES": "games",
     "Game": "games",
+    "generator_gradient": "games",
+    "gradient_penalty": "games",
+    "clip_bound": "lipschitz",
+    "gradient_norms": "lipschitz",
+    "lipschitz_lower_bound": "lipschitz",
+    "relu_lipschitz": "lipschitz",
+    "secant_slopes": "lipschitz",
+    "spectral_bound": "lipschitz",
     "Ensemble": "networks",
     "Run": "training",
     "TrainConfig": "training",
     "train": "training",
 }
+__all__ = [
+    "GaussianMixture",
+    "Uniform",
+    "binned",
+    "cross_entropy",
+    "expectation",
+    "fit_gaussian",
+    "gaussian",
+    "grid",
+    "interpolates",
+    "interval",
+    "js",
+    "kl",
+    "kl_gaussians",
+    "mode_coverage",
+    "nearest_neighbours",
+    "optimal_critic",
+    "optimal_discriminator",
+    "parzen_log_likelihood",
+    "ring",
+    "total_variation",
+    "transport",
+    "two_modes",
+    "value",
+    "wasserstein1",
+    *_LAZY,
+]
 
 
 def __getattr__(name: str) -> object:
-    # The mathematics loads without torch; the trainer is imported when it is asked for.
     if name in _LAZY:
         from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""Probability densities that the book learns: Gaussian mixtures in one and more dimensions.
+"""Probability densities that the book learns: Gaussian mixtures in one and more dimensions, intervals, and their blends.
 
 Everything here is NumPy in float64; the trainer draws its own batches from the same parameters.
 Chapter: 01, 02.
@@ -10,11 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp, ndtr
+from scipy.special import ndtr, roots_legendre
 
-__all__ = ["GaussianMixture", "gaussian", "grid", "ring", "two_modes"]
+__all__ = ["GaussianMixture", "Uniform", "gaussian", "grid", "interpolates", "ring", "two_modes"]
 
 Array = NDArray[np.float64]
+
+
+def _logsumexp(terms: Array) -> Array:
+    """log sum_k exp(terms_k) over the last axis: SciPy's, without its checks, in a third of the time."""
+    top = terms.max(-1, keepdims=True)
+    top = np.where(np.isneginf(top), 0.0, top)  # infinitely far from every component
+    with np.errstate(divide="ignore"):
+        result: Array = np.log(np.exp(terms - top).sum(-1)) + top[..., 0]
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +96,15 @@ class GaussianMixture:
 
     def _log_terms(self, points: Array) -> Array:
         """log(w_k N(x; mu_k, s_k)), shape (..., K)."""
-        z2 = (((points[..., None, :] - self.means) / self.stds[:, None]) ** 2).sum(-1)
         with np.errstate(divide="ignore"):
-            log_w = np.log(self.weights)
-        result: Array = log_w - 0.5 * z2 - self.dim * np.log(self.stds * np.sqrt(2 * np.pi))
-        return result
+            terms: Array = np.log(self.weights) - self.dim * np.log(self.stds * np.sqrt(2 * np.pi))
+        for axis in range(self.dim):  # one axis at a time: a sum over a last axis of length two is slow
+            terms = terms - 0.5 * ((points[..., axis, None] - self.means[:, axis]) / self.stds) ** 2
+        return terms
 
     def log_prob(self, x: ArrayLike) -> Array:
         """Log-density log p(x) in nats; shape of x without the coordinate axis."""
-        return np.asarray(logsumexp(self._log_terms(self._points(x)), axis=-1))
+        return _logsumexp(self._log_terms(self._points(x)))
 
     def prob(self, x: ArrayLike) -> Array:
         """Density p(x), per unit of length (area, ...); it may exceed 1."""
@@ -110,7 +119,7 @@ class GaussianMixture:
         """
         points = self._points(x)
         terms = self._log_terms(points)
-        responsibilities = np.exp(terms - logsumexp(terms, axis=-1, keepdims=True))
+        responsibilities = np.exp(terms - _logsumexp(terms)[..., None])
         pull = (self.means - points[..., None, :]) / self.stds[:, None] ** 2
         gradient: Array = (responsibilities[..., None] * pull).sum(-2)
         return gradient[..., 0] if self.dim == 1 else gradient
@@ -122,12 +131,91 @@ class GaussianMixture:
         result: Array = (self.weights * ndtr((self._points(x) - self.means[:, 0]) / self.stds)).sum(-1)
         return result
 
+    def sf(self, x: ArrayLike) -> Array:
+        """Survival function P(X > x), without the rounding of 1 - cdf(x); one-dimensional mixtures only."""
+        return GaussianMixture(-self.means, self.stds, self.weights).cdf(-np.asarray(x, dtype=np.float64))
+
+    def smoothed(self, std: float) -> GaussianMixture:
+        """Law of x + std * noise with standard normal noise: each component's variance grows by std^2.
+
+        Raises:
+            ValueError: std is negative or not finite.
+
+        Example:
+            >>> gaussian(0.0, 3.0).smoothed(4.0).stds.tolist()
+            [5.0]
+
+        Source: Arjovsky and Bottou (2017), section 3. Chapter: 05, 08.
+        """
+        if not 0 <= std < np.inf:
+            raise ValueError(f"the noise's std must be finite and not negative, got {std}; zero adds none")
+        return GaussianMixture(self.means, np.hypot(self.stds, std), self.weights)
+
+    def box(self, stds: float) -> Array:
+        """Two opposite corners, shape (2, d), of the box that reaches `stds` standard deviations around every component."""
+        heavy = self.weights > 0
+        mu, reach = self.means[heavy], stds * self.stds[heavy, None]
+        return np.stack([(mu - reach).min(0), (mu + reach).max(0)])
+
     def sample(self, n: int, *, generator: np.random.Generator | int) -> Array:
         """n independent draws, shape (n,) on the line and (n, d) otherwise; `generator` is a NumPy generator or a seed."""
         rng = np.random.default_rng(generator)
         k = rng.choice(len(self.weights), size=n, p=self.weights)
         x: Array = self.means[k] + self.stds[k, None] * rng.standard_normal((n, self.dim))
         return x[:, 0] if self.dim == 1 else x
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Uniform law on the interval [low, high]: the simplest density whose support ends.
+
+    Points have any shape (...). Outside the interval the density is 0 and its logarithm -inf.
+
+    Raises:
+        ValueError: the ends are not finite, or low is not below high.
+
+    Example:
+        >>> p = Uniform(0.0, 2.0)
+        >>> p.prob([-1.0, 0.5]).tolist(), p.cdf(0.5).tolist()
+        ([0.0, 0.5], 0.25)
+
+    Chapter: 03, 05.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    dim = 1
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
+            raise ValueError(
+                f"low must be below high, both finite, got [{self.low}, {self.high}]; swap or mend the ends"
+            )
+
+    def log_prob(self, x: ArrayLike) -> Array:
+        """Log-density in nats: -log(high - low) inside, -inf outside."""
+        x = np.asarray(x, dtype=np.float64)
+        return np.where((x >= self.low) & (x <= self.high), -np.log(self.high - self.low), -np.inf)
+
+    def prob(self, x: ArrayLike) -> Array:
+        """Density: 1 / (high - low) inside, 0 outside."""
+        return np.exp(self.log_prob(x))
+
+    def cdf(self, x: ArrayLike) -> Array:
+        """Distribution function P(X <= x)."""
+        return np.clip((np.asarray(x, dtype=np.float64) - self.low) / (self.high - self.low), 0, 1)
+
+    def sf(self, x: ArrayLike) -> Array:
+        """Survival function P(X > x)."""
+        return np.clip((self.high - np.asarray(x, dtype=np.float64)) / (self.high - self.low), 0, 1)
+
+    def box(self, stds: float) -> Array:
+        """The ends of the interval, shape (2, 1); there is nothing beyond them, however many stds one looks."""
+        return np.array([[self.low], [self.high]])
+
+    def sample(self, n: int, *, generator: np.random.Generator | int) -> Array:
+        """n independent draws, shape (n,); `generator` is a NumPy generator or a seed."""
+        return np.random.default_rng(generator).uniform(self.low, self.high, n)
 
 
 def gaussian(mean: ArrayLike = 0.0, std: float = 1.0) -> GaussianMixture:
@@ -155,3 +243,39 @@ def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixt
     """side x side equal Gaussians on a square lattice centred at the origin."""
     ticks = spacing * (np.arange(side) - (side - 1) / 2)
     return GaussianMixture(np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2), std)
+
+
+def interpolates(p_data: GaussianMixture, p_g: GaussianMixture) -> GaussianMixture:
+    """Law of x_hat = eps x + (1 - eps) y with x ~ p_data, y ~ p_g and eps ~ U(0, 1) independent: where WGAN-GP penalises.
+
+    Given eps, x_hat is a mixture of the Gaussians N(eps mu_j + (1 - eps) mu_k, eps^2 s_j^2 + (1 - eps)^2 s_k^2). The
+    mean over eps is taken by Gauss-Legendre nodes, close enough that neighbouring Gaussians overlap: expectations of
+    smooth functions and of gradient penalties are right to 1e-8.
+
+    Raises:
+        ValueError: the dimensions differ, or the components are so narrow that more than 20000 Gaussians would be needed.
+
+    Example:
+        >>> x_hat = interpolates(gaussian(0.0), gaussian(4.0, 0.5))
+        >>> round(float(x_hat.weights @ x_hat.means[:, 0]), 9)
+        2.0
+
+    Source: Gulrajani et al. (2017), section 4. Chapter: 11.
+    """
+    if p_data.dim != p_g.dim:
+        raise ValueError(f"both densities must have the same dimension, got {p_data.dim} and {p_g.dim}; change one")
+    j, k = (index.ravel() for index in np.indices((len(p_data.weights), len(p_g.weights))))
+    narrowest = np.hypot(p_data.stds[j], p_g.stds[k]).min() / 2
+    travel = np.linalg.norm(p_data.means[j] - p_g.means[k], axis=-1).max()
+    nodes = int(40 + 3 * travel / narrowest)
+    if nodes * len(j) > 20_000:
+        raise ValueError(
+            f"the components must not be narrow beside their distance, got std {narrowest:.3g} for distance {travel:.3g}; "
+            "average over samples instead"
+        )
+    node, weight = roots_legendre(nodes)
+    eps = (node[:, None] + 1) / 2
+    means = eps[..., None] * p_data.means[j] + (1 - eps[..., None]) * p_g.means[k]
+    stds = np.hypot(eps * p_data.stds[j], (1 - eps) * p_g.stds[k])
+    weights = weight[:, None] / 2 * p_data.weights[j] * p_g.weights[k]
+    return GaussianMixture(means.reshape(-1, p_data.dim), stds.ravel(), weights.ravel() / weights.sum())

@@ -1,7 +1,8 @@
-"""Distances between distributions, the GAN value function and its optimal discriminator, exact up to quadrature.
+"""Distances between laws, the value function of the game, its optimal discriminator and critic: exact up to quadrature.
 
-A distribution is a `GaussianMixture` (in one or two dimensions) or a vector of probabilities. Logarithms are natural.
-Chapter: 01, 02, 03.
+A law is a density (a `GaussianMixture` in one or two dimensions, a `Uniform`) or a vector of probabilities.
+Logarithms are natural.
+Chapter: 01, 02, 03, 06, 08.
 """
 
 from __future__ import annotations
@@ -12,164 +13,45 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, rel_entr
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import linear_sum_assignment, linprog, minimize
+from scipy.sparse import coo_array
+from scipy.spatial.distance import cdist
+from scipy.special import expit, gammaln, hyp1f1, log_expit, rel_entr
 
-from gan_edu.densities import GaussianMixture
+from gan_edu.densities import GaussianMixture, Uniform
+from gan_edu.quadrature import Array, Density, Function, Law, as_laws, as_points, expectation, integrate
 
 __all__ = [
+    "OptimalCritic",
     "OptimalDiscriminator",
+    "Transport",
     "binned",
     "cross_entropy",
-    "expectation",
+    "fit_gaussian",
     "js",
     "kl",
+    "kl_gaussians",
+    "optimal_critic",
     "optimal_discriminator",
     "total_variation",
+    "transport",
     "value",
+    "wasserstein1",
 ]
 
-Array = NDArray[np.float64]
-Law = GaussianMixture | ArrayLike
-Function = Callable[[Array], ArrayLike]
 LOG2 = float(np.log(2))
-# Cells are cut at these multiples of each component's std, so that no narrow component hides inside a wide cell.
-CUTS = {1: np.array([0, 1, 2, 3, 4.5, 6, 8, 10, 14, 20, 38.0]), 2: np.array([0, 1.5, 3, 5, 8, 14.0])}
-NODES = {1: 12, 2: 7}
-TOLERANCE = {1: 1e-12, 2: 1e-8}
 
 
-def _edges(laws: tuple[GaussianMixture, ...], cover: GaussianMixture, stds: float | None = None) -> list[Array]:
-    """Cell edges along each axis: cuts around every component, inside a box that reaches `stds` beyond those of `cover`."""
-    dim = cover.dim
-    cuts = np.concatenate([-CUTS[dim][:0:-1], CUTS[dim]])
-    result = []
-    for axis in range(dim):
-        heavy = cover.weights > 0
-        reach = (stds or CUTS[dim][-1]) * cover.stds[heavy]
-        low, high = (cover.means[heavy, axis] - reach).min(), (cover.means[heavy, axis] + reach).max()
-        points = np.concatenate([(p.means[:, axis, None] + p.stds[:, None] * cuts).ravel() for p in laws])
-        edges = np.unique(np.concatenate([[low, high], points[(points > low) & (points < high)]]))
-        # Two edges closer than rounding would make a cell without inner points.
-        result.append(edges[np.concatenate([[True], np.diff(edges) > 1e-13 * np.abs(edges[1:])])])
-    return result
+def _contains(q: Density, p: Density) -> bool:
+    """True if q has mass wherever p has."""
+    return not isinstance(q, Uniform) or (isinstance(p, Uniform) and q.low <= p.low and p.high <= q.high)
 
 
-def _integrate(f: Function, edges: list[Array]) -> float:
-    """Integral of f over a box by adaptive Gauss-Legendre cells; a cell is halved until its halves agree with it."""
-    dim = len(edges)
-    node, weight = np.polynomial.legendre.leggauss(NODES[dim])
-    nodes = np.stack(np.meshgrid(*[(node + 1) / 2] * dim, indexing="ij"), -1).reshape(-1, dim)
-    weights = np.prod(np.meshgrid(*[weight / 2] * dim, indexing="ij"), axis=0).ravel()
-    halves = np.stack(np.meshgrid(*[[0, 0.5]] * dim, indexing="ij"), -1).reshape(-1, dim)
-
-    def estimate(low: Array, size: Array) -> Array:
-        points = low[:, None] + size[:, None] * nodes
-        values = np.broadcast_to(
-            np.asarray(f(points[..., 0] if dim == 1 else points), dtype=np.float64), points.shape[:2]
-        )
-        return np.asarray((values @ weights) * size.prod(-1))
-
-    low = np.stack(np.meshgrid(*[e[:-1] for e in edges], indexing="ij"), -1).reshape(-1, dim)
-    size = np.stack(np.meshgrid(*[np.diff(e) for e in edges], indexing="ij"), -1).reshape(-1, dim)
-    coarse, total = estimate(low, size), 0.0
-    for _ in range(60):
-        parts_low = (low[:, None] + halves * size[:, None]).reshape(-1, dim)
-        parts_size = np.repeat(size / 2, len(halves), axis=0)
-        fine = estimate(parts_low, parts_size).reshape(len(low), -1)
-        if not np.isfinite(fine).all():
-            return float(np.sum(fine) + total)
-        scale = max(1.0, abs(total + fine.sum()))
-        open_ = np.abs(fine.sum(1) - coarse) > TOLERANCE[dim] * scale
-        total += float(fine[~open_].sum())
-        if not open_.any():
-            return total
-        pick = np.repeat(open_, len(halves))
-        low, size, coarse = parts_low[pick], parts_size[pick], fine[open_].ravel()
-        if len(low) > 400_000:
-            break
-    raise ValueError("the integral did not settle: the function is too rough for its scale; smooth it or use samples")
-
-
-def _pair(p: Law, q: Law) -> tuple[GaussianMixture, GaussianMixture] | tuple[Array, Array]:
-    """Both laws, checked to be of one kind."""
-    if isinstance(p, GaussianMixture) and isinstance(q, GaussianMixture):
-        if p.dim != q.dim or p.dim > 2:
-            raise ValueError(
-                f"both densities must have the same dimension, 1 or 2, got {p.dim} and {q.dim}; change one"
-            )
-        return p, q
-    if isinstance(p, GaussianMixture) or isinstance(q, GaussianMixture):
-        raise ValueError(
-            "both laws must be of one kind, got a density and a vector; use binned(density, edges) for the density"
-        )
-    vectors = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
-    for v in vectors:
-        if v.ndim != 1 or v.shape != vectors[0].shape or v.size == 0:
-            raise ValueError(
-                f"probability vectors must have one shape (n,), got {vectors[0].shape} and {vectors[1].shape}; align them"
-            )
-        if not np.isfinite(v).all() or (v < 0).any() or abs(v.sum() - 1) > 1e-9:
-            raise ValueError(
-                f"probabilities must be finite, non-negative and sum to 1, got sum {v.sum():.6g}; divide by the sum"
-            )
-    return vectors
-
-
-def expectation(p: Law, f: Function | ArrayLike, *, near: tuple[GaussianMixture, ...] = ()) -> float:
-    """Expectation E_{x ~ p}[f(x)] = int p(x) f(x) dx by adaptive quadrature (1-D: 1e-10, 2-D: 1e-6 of max(1, |value|)).
-
-    Args:
-        p: a density, or a probability vector; then `f` is the vector of values.
-        f: function of an array of points, (...) on the line and (..., 2) in the plane.
-        near: densities that f is made of. Cells are cut around their components, too: nobody else could know that
-            f has a narrow bump there.
-
-    Raises:
-        ValueError: f returns NaN where p has mass, outgrows the tails of p, or the integral does not settle.
-
-    Example:
-        >>> from gan_edu.densities import gaussian
-        >>> round(expectation(gaussian(1.0, 2.0), lambda x: x**2), 9)
-        5.0
-
-    Chapter: 01.
-    """
-    if not isinstance(p, GaussianMixture):
-        if callable(f):
-            raise ValueError(
-                "f must be the vector of values for a probability vector, got a function; call it on the points"
-            )
-        p_vector, values = np.asarray(_pair(p, p)[0], dtype=np.float64), np.asarray(f, dtype=np.float64)
-        if values.shape not in ((), p_vector.shape) or np.isnan(values).any():
-            raise ValueError(
-                f"f must be one number per entry of p, {p_vector.shape}, without NaN, got {values.shape}; align them"
-            )
-        with np.errstate(invalid="ignore"):
-            return float(np.where(p_vector > 0, p_vector * values, 0.0).sum())
-    if p.dim > 2:
-        raise ValueError(f"quadrature needs dimension 1 or 2, got {p.dim}; average over p.sample(...) instead")
-    if not callable(f):
-        raise ValueError("f must be a function of x for a density, got numbers; wrap them in a lambda")
-
-    def integrand(x: Array) -> Array:
-        density = p.prob(x)
-        values = np.broadcast_to(np.asarray(f(x), dtype=np.float64), density.shape)
-        if np.isnan(values[density > 0]).any():
-            raise ValueError("f(x) must be a number wherever p has mass, got NaN; check f outside the range you drew")
-        with np.errstate(invalid="ignore"):
-            return np.where(density > 0, density * values, 0.0)
-
-    # Just as far out as it matters: a D that was computed without logits rounds to 0 or 1 in the far tails.
-    for stds in (9, 14, 38):
-        edges = _edges((p, *near), p, stds)
-        if p.dim == 2 or np.abs(integrand(np.array([edges[0][0], edges[0][-1]]))).max() < 1e-14:
-            return _integrate(integrand, edges)
-    if np.isinf(inner := _integrate(integrand, _edges((p, *near), p, 6))):
-        return inner
-    raise ValueError(
-        "f(x) must stay finite and not outgrow the tails of p, but p f is not small far out; "
-        "if f is a logarithm of a rounded D, give D a `logit`"
-    )
+def _p_log_ratio(log_p: Array, log_q: Array) -> Array:
+    """p log(p / q), zero where p is."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * (log_p - log_q))
 
 
 def cross_entropy(p: Law, q: Law) -> float:
@@ -181,9 +63,12 @@ def cross_entropy(p: Law, q: Law) -> float:
 
     Source: Cover and Thomas (2006), chapter 2. Chapter: 01.
     """
-    first, second = _pair(p, q)
-    if isinstance(first, GaussianMixture) and isinstance(second, GaussianMixture):
-        return _integrate(lambda x: -first.prob(x) * second.log_prob(x), _edges((first, second), first))
+    first, second = as_laws(p, q)
+    if isinstance(first, Density) and isinstance(second, Density):
+        if not _contains(second, first):
+            return np.inf
+        f, g = first, second
+        return integrate(lambda x: -f.prob(x) * np.where(f.prob(x) > 0, g.log_prob(x), 0), (f, g), (f,))
     with np.errstate(divide="ignore"):
         return expectation(first, -np.log(np.asarray(second, dtype=np.float64)))
 
@@ -210,12 +95,13 @@ def kl(p: Law, q: Law) -> float:
 
     Source: Kullback and Leibler (1951). Chapter: 01, 03.
     """
-    first, second = _pair(p, q)
-    if isinstance(first, GaussianMixture) and isinstance(second, GaussianMixture):
-        a, b = first, second
-        integral = _integrate(lambda x: np.exp(la := a.log_prob(x)) * (la - b.log_prob(x)), _edges((a, b), a))
-        return max(0.0, integral)
-    return max(0.0, float(rel_entr(first, second).sum()))
+    first, second = as_laws(p, q)
+    if not (isinstance(first, Density) and isinstance(second, Density)):
+        return max(0.0, float(rel_entr(first, second).sum()))
+    if not _contains(second, first):
+        return np.inf
+    f, g = first, second
+    return max(0.0, integrate(lambda x: _p_log_ratio(f.log_prob(x), g.log_prob(x)), (f, g), (f,)))
 
 
 def js(p: Law, q: Law) -> float:
@@ -230,18 +116,16 @@ def js(p: Law, q: Law) -> float:
 
     Source: Lin (1991), with weights 1/2; Goodfellow et al. (2014), equation 5. Chapter: 02, 03.
     """
-    first, second = _pair(p, q)
-    if isinstance(first, GaussianMixture) and isinstance(second, GaussianMixture):
-        a, b = first, second
+    first, second = as_laws(p, q)
+    if isinstance(first, Density) and isinstance(second, Density):
+        f, g = first, second
 
         def integrand(x: Array) -> Array:
-            la, lb = a.log_prob(x), b.log_prob(x)
-            lm = np.logaddexp(la, lb) - LOG2
-            result: Array = 0.5 * (np.exp(la) * (la - lm) + np.exp(lb) * (lb - lm))
-            return result
+            log_f, log_g = f.log_prob(x), g.log_prob(x)
+            log_m = np.logaddexp(log_f, log_g) - LOG2
+            return (_p_log_ratio(log_f, log_m) + _p_log_ratio(log_g, log_m)) / 2
 
-        both = GaussianMixture(np.vstack([a.means, b.means]), np.r_[a.stds, b.stds], np.r_[a.weights, b.weights] / 2)
-        return min(LOG2, max(0.0, _integrate(integrand, _edges((a, b), both))))
+        return min(LOG2, max(0.0, integrate(integrand, (f, g))))
     m = (np.asarray(first) + np.asarray(second)) / 2
     return min(LOG2, max(0.0, float(rel_entr(first, m).sum() + rel_entr(second, m).sum()) / 2))
 
@@ -258,37 +142,37 @@ def total_variation(p: Law, q: Law) -> float:
 
     Source: Levin, Peres and Wilmer (2009), section 4.1. Chapter: 02, 03.
     """
-    first, second = _pair(p, q)
-    if isinstance(first, GaussianMixture) and isinstance(second, GaussianMixture):
-        a, b = first, second
-        both = GaussianMixture(np.vstack([a.means, b.means]), np.r_[a.stds, b.stds], np.r_[a.weights, b.weights] / 2)
-        integral = 0.5 * _integrate(lambda x: np.abs(a.prob(x) - b.prob(x)), _edges((a, b), both))
-    else:
-        integral = 0.5 * float(np.abs(np.asarray(first) - np.asarray(second)).sum())
-    return min(1.0, integral)
+    first, second = as_laws(p, q)
+    if isinstance(first, Density) and isinstance(second, Density):
+        f, g = first, second
+        return min(1.0, integrate(lambda x: np.abs(f.prob(x) - g.prob(x)) / 2, (f, g)))
+    return min(1.0, 0.5 * float(np.abs(np.asarray(first) - np.asarray(second)).sum()))
 
 
 @dataclass(frozen=True)
 class OptimalDiscriminator:
     """D*(x) = pi p_data(x) / (pi p_data(x) + (1 - pi) p_g(x)) as a function of x; see `optimal_discriminator`."""
 
-    p_data: GaussianMixture
-    p_g: GaussianMixture
+    p_data: Density
+    p_g: Density
     prior_real: float = 0.5
 
     def logit(self, x: ArrayLike) -> Array:
-        """log D*/(1 - D*) = log p_data(x) - log p_g(x) + log(pi / (1 - pi)), finite where D* rounds to 0 or 1."""
+        """log D*/(1 - D*) = log p_data(x) - log p_g(x) + log(pi / (1 - pi)), finite where D* rounds to 0 or 1.
+
+        Where neither law has mass, every D is optimal; there the prior's own odds are returned.
+        """
         prior = np.log(self.prior_real) - np.log1p(-self.prior_real)
-        return np.asarray(self.p_data.log_prob(x) - self.p_g.log_prob(x) + prior)
+        log_p, log_g = self.p_data.log_prob(x), self.p_g.log_prob(x)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(np.isneginf(log_p) & np.isneginf(log_g), 0.0, log_p - log_g) + prior)
 
     def __call__(self, x: ArrayLike) -> Array:
         """Probability that x is real, in [0, 1]."""
         return np.asarray(expit(self.logit(x)))
 
 
-def optimal_discriminator(
-    p_data: GaussianMixture, p_g: GaussianMixture, prior_real: float = 0.5
-) -> OptimalDiscriminator:
+def optimal_discriminator(p_data: Density, p_g: Density, prior_real: float = 0.5) -> OptimalDiscriminator:
     """Discriminator that maximises V: D*(x) = pi p_data / (pi p_data + (1 - pi) p_g), a function of x.
 
     Args:
@@ -307,8 +191,8 @@ def optimal_discriminator(
 
     Source: Goodfellow et al. (2014), proposition 1. Chapter: 02.
     """
-    first, second = _pair(p_data, p_g)
-    if not isinstance(first, GaussianMixture) or not isinstance(second, GaussianMixture):
+    first, second = as_laws(p_data, p_g)
+    if not isinstance(first, Density) or not isinstance(second, Density):
         raise ValueError("D* as a function of x needs two densities, got vectors; for vectors it is p / (p + q)")
     if not 0 < prior_real < 1:
         raise ValueError(
@@ -343,7 +227,7 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
             f"prior_real must lie strictly between 0 and 1, got {prior_real}; it is the share of real samples"
         )
     w_data, w_g = (1.0, 1.0) if prior_real is None else (prior_real, 1 - prior_real)
-    first, second = _pair(p_data, p_g)
+    first, second = as_laws(p_data, p_g)
 
     def probability(d: ArrayLike) -> Array:
         d = np.asarray(d, dtype=np.float64)
@@ -362,7 +246,7 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
         with np.errstate(divide="ignore"):
             return np.log(d), np.log1p(-d)
 
-    if isinstance(first, GaussianMixture) and isinstance(second, GaussianMixture):
+    if isinstance(first, Density) and isinstance(second, Density):
         if not callable(discriminator):
             raise ValueError("D must be a function of x for densities, got numbers; wrap a constant in a lambda")
         of_real = expectation(first, lambda x: logs(x)[0], near=(second,))
@@ -372,7 +256,7 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
     return w_data * expectation(first, log_d) + w_g * expectation(second, log_1_d)
 
 
-def binned(p: GaussianMixture | ArrayLike, edges: ArrayLike) -> Array:
+def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
     """Probabilities of the cells (-inf, e_0], (e_0, e_1], ..., (e_B, inf): all mass is counted, none is cut off.
 
     Divergences of binned laws are lower bounds of the true ones (data processing), close to them for narrow cells.
@@ -398,9 +282,8 @@ def binned(p: GaussianMixture | ArrayLike, edges: ArrayLike) -> Array:
         raise ValueError(
             f"edges must be at least two increasing numbers, got shape {e.shape}; use np.linspace(low, high, n)"
         )
-    if isinstance(p, GaussianMixture):
-        mirror = GaussianMixture(-p.means, p.stds, p.weights)
-        below, above = np.r_[0.0, p.cdf(e), 1.0], np.r_[1.0, mirror.cdf(-e), 0.0]
+    if isinstance(p, Density):
+        below, above = np.r_[0.0, p.cdf(e), 1.0], np.r_[1.0, p.sf(e), 0.0]
         # In the upper half a difference of upper tails: 1 minus a rounded number would be 0.
         return np.asarray(np.where(below[1:] > 0.5, above[:-1] - above[1:], np.diff(below)))
     samples = np.asarray(p, dtype=np.float64)
@@ -410,3 +293,382 @@ def binned(p: GaussianMixture | ArrayLike, edges: ArrayLike) -> Array:
         )
     counts = np.bincount(np.searchsorted(e, samples, side="left"), minlength=len(e) + 1)
     return np.asarray(counts / samples.size)
+
+
+def kl_gaussians(mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: ArrayLike) -> float:
+    """KL(N(m_p, S_p) || N(m_q, S_q)) = (tr(S_q^-1 S_p) + (m_q - m_p)' S_q^-1 (m_q - m_p) - d + log det S_q/det S_p) / 2, nats.
+
+    Args:
+        mean_p: m_p, shape (d,).
+        cov_p: covariance S_p, shape (d, d): symmetric, positive definite.
+        mean_q: m_q, shape (d,).
+        cov_q: covariance S_q, shape (d, d).
+
+    Raises:
+        ValueError: shapes do not fit, or a covariance is not symmetric and positive definite.
+
+    Example:
+        >>> round(kl_gaussians([0, 0], [[1, 0.3], [0.3, 1]], [1, -1], [[2, 0], [0, 1]]), 9)
+        0.89372893
+
+    Source: Kullback (1959), chapter 9. Chapter: 03.
+    """
+    (m_p, s_p), (m_q, s_q) = (
+        (np.asarray(m, dtype=np.float64), np.asarray(s, dtype=np.float64))
+        for m, s in ((mean_p, cov_p), (mean_q, cov_q))
+    )
+    d = m_p.size
+    if m_p.shape != (d,) or m_q.shape != (d,) or s_p.shape != (d, d) or s_q.shape != (d, d):
+        raise ValueError(
+            f"means must have shape (d,) and covariances (d, d), got {m_p.shape}, {s_p.shape}, {m_q.shape}, {s_q.shape}"
+        )
+    try:
+        if not (np.allclose(s_p, s_p.T) and np.allclose(s_q, s_q.T)):
+            raise np.linalg.LinAlgError
+        root_p, root_q = np.linalg.cholesky(s_p), cho_factor(s_q, lower=True)
+    except (np.linalg.LinAlgError, ValueError):
+        raise ValueError(
+            "covariances must be symmetric and positive definite, got one that is not; give variances on the diagonal"
+        ) from None
+    log_dets = 2 * (np.log(np.diag(root_q[0])).sum() - np.log(np.diag(root_p)).sum())
+    quadratic = (m_q - m_p) @ cho_solve(root_q, m_q - m_p)
+    return max(0.0, float(np.trace(cho_solve(root_q, s_p)) + quadratic - d + log_dets) / 2)
+
+
+def fit_gaussian(
+    loss: Callable[[GaussianMixture], float], start: tuple[float, float] = (0.0, 1.0)
+) -> tuple[GaussianMixture, float]:
+    """Gaussian N(mean, std) on the line that minimises `loss`, and its loss: the local minimum next to `start`.
+
+    Args:
+        loss: function of the Gaussian, such as `lambda g: kl(p, g)` (forward, covers) or `lambda g: kl(g, p)` (reverse, seeks).
+        start: mean and std where the search (Nelder and Mead's simplex in mean and log std) begins.
+
+    Raises:
+        ValueError: the std of the start is not positive, or the search does not converge.
+
+    Example:
+        >>> from gan_edu.densities import two_modes
+        >>> p = two_modes(4.0, 0.5)
+        >>> covers, seeks = fit_gaussian(lambda g: kl(p, g))[0], fit_gaussian(lambda g: kl(g, p), (2.0, 0.5))[0]
+        >>> [round(float(g.stds[0]), 4) for g in (covers, seeks)], round(float(seeks.means[0, 0]), 4)
+        ([2.0616, 0.5004], 1.9998)
+
+    Source: Minka (2005), section 2. Chapter: 06.
+    """
+    mean, std = start
+    if not (np.isfinite(mean) and 0 < std < np.inf):
+        raise ValueError(f"start must be a finite mean and a positive std, got {start}; give (mean, std)")
+
+    def of(v: Array) -> GaussianMixture:
+        return GaussianMixture([v[0]], float(np.exp(v[1])))
+
+    # A small first simplex, in units of the start's std, keeps the search in its own valley.
+    simplex = np.array([[mean, np.log(std)], [mean + std / 10, np.log(std)], [mean, np.log(std) + 0.1]])
+    for _ in range(3):  # a restart from the minimum found: a simplex may collapse before it arrives
+        found = minimize(
+            lambda v: loss(of(v)),
+            simplex[0],
+            method="Nelder-Mead",
+            options={"initial_simplex": simplex, "xatol": 1e-9, "fatol": 1e-14, "maxiter": 2000},
+        )
+        simplex = found.x + np.array([[0, 0], [1e-3 * np.exp(found.x[1]), 0], [0, 1e-3]])
+    if not found.success:
+        raise ValueError(f"the loss must have a minimum near {start}, but the search did not converge; start elsewhere")
+    return of(found.x), float(found.fun)
+
+
+# --- Wasserstein ---------------------------------------------------------------------------------------------------
+
+
+def _excess(p: Density, q: Density, x: ArrayLike) -> Array:
+    """F_p(x) - F_q(x), taken from the upper tails where both are closer."""
+    lower, upper = p.cdf(x) - q.cdf(x), q.sf(x) - p.sf(x)
+    return np.where(p.cdf(x) + q.cdf(x) < 1, lower, upper)
+
+
+def _dilation(p: Density, q: Density) -> tuple[float, Array] | None:
+    """a > 0 and b, shape (d,), such that q is the law of a x + b for x ~ p; None where there are none."""
+    if not (isinstance(p, GaussianMixture) and isinstance(q, GaussianMixture)) or len(p.stds) != len(q.stds):
+        return None
+    # A dilation keeps the order of the components, whatever order they were given in.
+    order_p, order_q = (np.lexsort((*law.means.T, law.stds, law.weights)) for law in (p, q))
+    a = float(q.stds[order_q[0]] / p.stds[order_p[0]])
+    b = q.means[order_q[0]] - a * p.means[order_p[0]]
+    scale = np.abs(q.means).max() + a * np.abs(p.means).max() + q.stds.max()
+    same = (
+        np.allclose(p.weights[order_p], q.weights[order_q], rtol=0, atol=1e-12)
+        and np.allclose(a * p.stds[order_p], q.stds[order_q], rtol=1e-12, atol=0)
+        and np.allclose(a * p.means[order_p] + b, q.means[order_q], rtol=0, atol=1e-12 * scale)
+    )
+    return (a, b) if same else None
+
+
+def wasserstein1(p: Law, q: Law, points: ArrayLike | None = None) -> float:
+    """Wasserstein-1 distance W1 = min over couplings of E|x - y| = max over 1-Lipschitz f of E_p f - E_q f, in units of x.
+
+    On the line W1 = int |F_p - F_q| dx. In higher dimensions there is a formula where q is the law of a x + b, a > 0,
+    for x ~ p: then W1 = E_p|(a - 1) x + b|. Other pairs are refused; `transport` compares their samples.
+
+    Args:
+        p: a density, or a probability vector.
+        q: the same kind as `p`.
+        points: for vectors, where their atoms are: shape (n,) or (n, d); 0, 1, ..., n - 1 if left out.
+
+    Returns:
+        W1 >= 0, to 1e-9 of max(1, W1).
+
+    Raises:
+        ValueError: the laws do not fit, or there is no formula.
+
+    Example:
+        >>> from gan_edu.densities import gaussian
+        >>> round(wasserstein1(gaussian(0.0), gaussian(3.0)), 9), wasserstein1([1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
+        (3.0, 2.0)
+
+    Source: Villani (2009), definition 6.1; Vallender (1974) for the line. Chapter: 08.
+    """
+    if isinstance(p, GaussianMixture) and isinstance(q, GaussianMixture) and p.dim == q.dim > 1:
+        found = _dilation(p, q)
+        if found is None:
+            raise ValueError(
+                "beyond the line both densities must be of one shape, moved and scaled; transport samples of them instead"
+            )
+        a, b = found
+        if a == 1:
+            return float(np.linalg.norm(b))
+        # The mean of |N(mu, s^2 I)|, component by component.
+        mu, s, half = (a - 1) * p.means + b, abs(a - 1) * p.stds, p.dim / 2
+        chi = np.sqrt(2) * np.exp(gammaln(half + 0.5) - gammaln(half))
+        return float(p.weights @ (s * chi * hyp1f1(-0.5, half, -(mu**2).sum(-1) / (2 * s**2))))
+    first, second = as_laws(p, q)
+    if isinstance(first, Density) and isinstance(second, Density):
+        if points is not None:
+            raise ValueError("points belong to probability vectors, got them with densities; leave them out")
+        f, g = first, second
+        return integrate(lambda x: np.abs(_excess(f, g, x)), (f, g))
+    w_p, w_q = np.asarray(first), np.asarray(second)
+    place = as_points(np.arange(len(w_p)) if points is None else points, "points")
+    if len(place) != len(w_p):
+        raise ValueError(f"points must be one per entry, {len(w_p)}, got {len(place)}; align them")
+    if place.shape[1] > 1:
+        return transport(place, place, w_p, w_q).cost
+    order = place[:, 0].argsort()
+    return float(np.abs(np.cumsum((w_p - w_q)[order])[:-1]) @ np.diff(place[order, 0]))
+
+
+@dataclass(frozen=True)
+class OptimalCritic:
+    """1-Lipschitz f* that maximises E_{p_data} f - E_{p_g} f, as a function of x; see `optimal_critic`."""
+
+    p_data: Density
+    p_g: Density
+
+    def gradient(self, x: ArrayLike) -> Array:
+        """Gradient of f* at x, shape of x: of length 1, and 0 where every slope is optimal."""
+        if self.p_data.dim == 1:
+            return np.asarray(np.sign(_excess(self.p_g, self.p_data, x)))
+        x = np.asarray(x, dtype=np.float64)
+        a, b = _dilation(self.p_data, self.p_g)  # type: ignore[misc]
+        # From any x in the data, earth moves by (a - 1) x + b; seen from where it arrives, the direction is the same.
+        move = b + np.zeros_like(x) if a == 1 else np.sign(a - 1) * (x + b / (a - 1))
+        length = np.linalg.norm(move, axis=-1, keepdims=True)
+        return np.asarray(-np.divide(move, length, out=np.zeros_like(move), where=length > 0))
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """f*(x); as f* is only given up to a constant, it is 0 at the first crossing of F_data and F_g, or at 0."""
+        x = np.asarray(x, dtype=np.float64)
+        if self.p_data.dim > 1:
+            a, b = _dilation(self.p_data, self.p_g)  # type: ignore[misc]
+            return np.asarray((self.gradient(x) * (x if a == 1 else x + b / (a - 1))).sum(-1))
+        knots = self._crossings()
+        slopes = self.gradient(np.r_[knots[0] - 1, (knots[1:] + knots[:-1]) / 2, knots[-1] + 1])
+        heights = np.r_[0.0, np.cumsum(slopes[1:-1] * np.diff(knots))]
+        k = np.searchsorted(knots, x)  # the piece that x lies on, and the knot where that piece begins
+        start = np.maximum(k - 1, 0)
+        return np.asarray(heights[start] + slopes[k] * (x - knots[start]))
+
+    def _crossings(self) -> Array:
+        """Where F_g - F_data changes its sign, found on a grid around every component and bisected."""
+        grid = np.sort(
+            np.concatenate(
+                [
+                    np.linspace(law.low, law.high, 101)
+                    if isinstance(law, Uniform)
+                    else (law.means + law.stds[:, None] * np.linspace(-12, 12, 481)).ravel()
+                    for law in (self.p_data, self.p_g)
+                ]
+            )
+        )
+        signs = self.gradient(grid)
+        grid, signs = grid[signs != 0], signs[signs != 0]
+        change = np.flatnonzero(signs[1:] != signs[:-1])
+        low, high, below = grid[change], grid[change + 1], signs[change]
+        for _ in range(80):
+            middle = (low + high) / 2
+            same = self.gradient(middle) == below
+            low, high = np.where(same, middle, low), np.where(same, high, middle)
+        return np.asarray((low + high) / 2) if change.size else np.zeros(1)
+
+
+def optimal_critic(p_data: Density, p_g: Density) -> OptimalCritic:
+    """Critic that maximises E_{p_data} f - E_{p_g} f among 1-Lipschitz functions; the maximum is W1.
+
+    On the line f*' = sign(F_g - F_data): uphill towards where data are missing. In higher dimensions, as for
+    `wasserstein1`, p_g must be the law of a x + b for x ~ p_data; then f* falls along the rays on which earth moves.
+
+    Raises:
+        ValueError: the laws do not fit, or there is no formula.
+
+    Example:
+        >>> from gan_edu.densities import gaussian
+        >>> f = optimal_critic(gaussian(0.0), gaussian(3.0))
+        >>> f.gradient([-1.0, 5.0]).tolist(), float(f(0.0) - f(2.0))
+        ([-1.0, -1.0], 2.0)
+
+    Source: Arjovsky et al. (2017), theorem 3; Gulrajani et al. (2017), proposition 1. Chapter: 08, 09.
+    """
+    if not (isinstance(p_data, Density) and isinstance(p_g, Density)) or p_data.dim != p_g.dim:
+        raise ValueError(
+            "the optimal critic needs two densities of one dimension; for points, see transport(x, y).critic"
+        )
+    if p_data.dim > 1 and _dilation(p_data, p_g) is None:
+        raise ValueError(
+            "beyond the line both densities must be of one shape, moved and scaled; transport samples of them instead"
+        )
+    return OptimalCritic(p_data, p_g)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Cheapest way to move the weights of points x to points y, and its certificate; see `transport`."""
+
+    x: Array
+    """Sources, shape (n, d)."""
+    y: Array
+    """Targets, shape (m, d)."""
+    plan: Array
+    """Mass moved from x_i to y_j, shape (n, m): rows sum to the weights of x, columns to those of y."""
+    f_x: Array
+    """Dual potential f(x_i), shape (n,)."""
+    f_y: Array
+    """Dual potential f(y_j), shape (m,)."""
+    cost: float
+    """W1 = sum_ij plan_ij |x_i - y_j| = sum_i wx_i f(x_i) - sum_j wy_j f(y_j), in units of x."""
+
+    def critic(self, points: ArrayLike) -> Array:
+        """f(z) = min_j f(y_j) + |z - y_j|, 1-Lipschitz everywhere and equal to the potential at x and y; shape (k,)."""
+        return np.asarray((cdist(as_points(points, "points"), self.y) + self.f_y).min(1))
+
+    @property
+    def gradient(self) -> Array:
+        """dW1/dy_j = sum_i plan_ij (y_j - x_i) / |y_j - x_i|, shape (m, d); 0 is taken where the points coincide."""
+        arrow = self.y[None] - self.x[:, None]
+        length = np.linalg.norm(arrow, axis=-1, keepdims=True)
+        unit = np.divide(arrow, length, out=np.zeros_like(arrow), where=length > 0)
+        return np.asarray((self.plan[..., None] * unit).sum(0))
+
+
+def _masses(weights: ArrayLike | None, count: int, name: str) -> Array:
+    """Weights of `count` points; equal ones if left out."""
+    if weights is None:
+        return np.full(count, 1 / count)
+    w = np.asarray(weights, dtype=np.float64)
+    if w.shape != (count,) or not np.isfinite(w).all() or (w < 0).any() or abs(w.sum() - 1) > 1e-9:
+        raise ValueError(
+            f"{name} must be {count} non-negative numbers with sum 1, got shape {w.shape}, sum {w.sum():.6g}; "
+            "divide by the sum"
+        )
+    return np.asarray(w / w.sum())
+
+
+def transport(x: ArrayLike, y: ArrayLike, wx: ArrayLike | None = None, wy: ArrayLike | None = None) -> Transport:
+    """Optimal transport between weighted points at the Euclidean cost |x_i - y_j|: plan, dual potential and W1.
+
+    Equal numbers of equal weights are an assignment problem, all else a linear program (HiGHS). The dual potential f
+    is 1-Lipschitz, and falls by exactly |x_i - y_j| wherever mass moves: it proves that no plan is cheaper.
+
+    Args:
+        x: sources, shape (n,) or (n, d).
+        y: targets, shape (m,) or (m, d).
+        wx: weights of x, shape (n,), sum 1; equal if left out.
+        wy: weights of y, shape (m,), sum 1; equal if left out.
+
+    Raises:
+        ValueError: points or weights do not fit, are empty or not finite.
+
+    Example:
+        >>> t = transport([0.0, 1.0, 3.0], [5.0, 6.0, 8.0])
+        >>> round(t.cost, 9), t.f_x.shape, t.plan.sum(1).round(3).tolist()
+        (5.0, (3,), [0.333, 0.333, 0.333])
+
+    Source: Kantorovich and Rubinstein (1958); Villani (2009), theorem 5.10. Chapter: 08.
+    """
+    sources, targets = as_points(x, "x"), as_points(y, "y")
+    if sources.shape[1] != targets.shape[1]:
+        raise ValueError(f"x and y must have one dimension, got {sources.shape[1]} and {targets.shape[1]}")
+    a, b = _masses(wx, len(sources), "wx"), _masses(wy, len(targets), "wy")
+    cost = cdist(sources, targets)
+    if len(a) == len(b) and np.ptp(a) == np.ptp(b) == 0:
+        i, j = linear_sum_assignment(cost)
+        plan = np.zeros_like(cost)
+        plan[i, j] = a
+        f_y = _potential(cost, i, j)
+    else:
+        plan, f_y = _program(cost, a, b)
+    f_x = (cost + f_y).min(1)
+    primal, dual = float((plan * cost).sum()), float(a @ f_x - b @ f_y)
+    if abs(primal - dual) > 1e-9 * max(1.0, cost.max()):
+        raise ValueError(
+            f"plan and potential must prove each other, got {primal:.12g} and {dual:.12g}; rescale the points"
+        )
+    return Transport(sources, targets, plan, f_x, f_y, primal)
+
+
+def _potential(cost: Array, i: Array, j: Array) -> Array:
+    """Potential f(y) of an optimal matching i -> j: f(y_j) = max_k f(x_k) - cost[k, j], by relaxation to a fixed point."""
+    matched = cost[i, j]
+    f = np.zeros(cost.shape[1])
+    for _ in range(len(f) + 1):
+        better = np.maximum(f, (f[j] + matched)[:, None] - cost[i]).max(0)
+        if np.allclose(better, f, rtol=0, atol=1e-14 * max(1.0, cost.max())):
+            break
+        f = better
+    return np.asarray(f)
+
+
+def _program(cost: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Plan and potential f(y) by linear programming over few pairs; pairs that the dual prices too low are added."""
+    (n, m), scale, entropy = cost.shape, max(float(cost.max()), 1e-300), 0.005
+    # A first plan that exists for sure: fill the targets in turn, from the sources in turn.
+    ends_a, ends_b = np.cumsum(a)[:-1], np.cumsum(b)[:-1]
+    starts = np.sort(np.r_[0.0, ends_a, ends_b])
+    use = np.zeros((n, m), dtype=bool)
+    use[np.searchsorted(ends_a, starts, "right"), np.searchsorted(ends_b, starts, "right")] = True
+    # Sinkhorn's iteration gives prices that are nearly right, and so the pairs that matter: here only a first guess.
+    kernel, s = np.exp(-cost / (scale * entropy)), np.ones(n)
+    for _ in range(300):
+        t = b / np.maximum(s @ kernel, 1e-300)
+        s = a / np.maximum(kernel @ t, 1e-300)
+    slack = cost / scale - entropy * np.log(np.maximum(s, 1e-300))[:, None] - entropy * np.log(np.maximum(t, 1e-300))
+    few = min(15 * (n + m), n * m) - 1
+    missing = slack <= np.partition(slack.ravel(), few)[few]
+    while missing.any():
+        use |= missing
+        i, j = np.nonzero(use)
+        k = np.arange(len(i))
+        sums = coo_array((np.ones(2 * len(k)), (np.r_[i, n + j], np.r_[k, k])), shape=(n + m, len(k))).tocsc()
+        found = linprog(
+            cost[i, j] / scale,
+            A_eq=sums,
+            b_eq=np.r_[a, b] * max(n, m),
+            method="highs-ds",
+            options={"presolve": False, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        )
+        if found.status != 0:
+            raise ValueError(f"the transport problem could not be solved: {found.message}; merge points of tiny weight")
+        u, v = np.split(found.eqlin.marginals, [n])
+        missing = (cost / scale - u[:, None] - v < -1e-11) & ~use
+    plan = np.zeros((n, m))
+    plan[i, j] = found.x / max(n, m)
+    return plan, np.asarray(-v * scale)

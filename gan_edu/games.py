@@ -1,6 +1,6 @@
 """The losses of each game, as data: what the discriminator minimises, what the generator minimises, and where that leads.
 
-Chapter: 01 (minimax, non-saturating).
+Chapter: 01 (minimax, non-saturating), 05 (their gradients), 11 (gradient penalties).
 """
 
 from __future__ import annotations
@@ -8,10 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
-__all__ = ["GAMES", "Game", "find_game"]
+from gan_edu.densities import GaussianMixture
+from gan_edu.divergences import optimal_discriminator
+from gan_edu.lipschitz import gradient_norms
+from gan_edu.quadrature import Array, Function, expectation
+
+__all__ = [
+    "GAMES",
+    "PENALTIES",
+    "Game",
+    "feature_matching",
+    "find_game",
+    "generator_gradient",
+    "gradient_penalty",
+    "minibatch_closeness",
+]
 
 
 @dataclass(frozen=True)
@@ -32,23 +48,28 @@ class Game:
     source: str
 
 
+def _softplus(a: Tensor) -> Tensor:
+    """log(1 + e^a); PyTorch's own cuts to a from 20 on, which costs digits in float64."""
+    return softplus(a, threshold=40)
+
+
 def _label_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
     """-E log D(real) - E log(1 - D(fake)) = -V, twice the binary cross-entropy of a batch that is half real."""
-    return softplus(-d_real).mean(-1) + softplus(d_fake).mean(-1)
+    return _softplus(-d_real).mean(-1) + _softplus(d_fake).mean(-1)
 
 
 GAMES: dict[str, Game] = {
     "minimax": Game(
         "minimax",
         _label_loss,
-        lambda d_fake: -softplus(d_fake).mean(-1),  # E log(1 - D(fake))
+        lambda d_fake: -_softplus(d_fake).mean(-1),  # E log(1 - D(fake))
         "2 JS(p_data, p_g) - log 4",
         "Goodfellow et al. (2014), equation 1 and algorithm 1",
     ),
     "non-saturating": Game(
         "non-saturating",
         _label_loss,
-        lambda d_fake: softplus(-d_fake).mean(-1),  # -E log D(fake)
+        lambda d_fake: _softplus(-d_fake).mean(-1),  # -E log D(fake)
         "KL(p_g || p_data) - 2 JS(p_data, p_g), in its gradient",
         "Goodfellow et al. (2014), section 3; Arjovsky and Bottou (2017), theorem 2.5",
     ),
@@ -69,3 +90,133 @@ def find_game(name: str) -> Game:
         choices = ", ".join(repr(known) for known in sorted(GAMES))
         raise ValueError(f"unknown game {name!r}; choose one of {choices}")
     return GAMES[name]
+
+
+def generator_gradient(p_data: GaussianMixture, p_g: GaussianMixture, game: str = "minimax") -> tuple[Array, Array]:
+    """Gradient of the generator's expected loss against D*, D* held fixed: by the means and by the stds of p_g.
+
+    With x = mu_k + s_k z and the loss l(a) at the logit a of D*, dL/dmu_k = w_k E_k[l'(a(x)) grad a(x)], and
+    dL/ds_k = w_k E_k[l'(a(x)) grad a(x) . z], where grad a = score of p_data - score of p_g.
+
+    Args:
+        p_data: density of the data, in one or two dimensions.
+        p_g: density of the generator, K components.
+        game: a key of `GAMES` whose discriminator is a classifier.
+
+    Returns:
+        two arrays, (K, d) and (K,), in nats per unit of x.
+
+    Raises:
+        ValueError: the densities do not fit, or the game is unknown.
+
+    Example:
+        >>> from gan_edu.densities import gaussian
+        >>> p, g = gaussian(0.0), gaussian(8.0)
+        >>> [generator_gradient(p, g, name)[0].round(6).item() for name in ("minimax", "non-saturating")]
+        [0.000393, 7.999607]
+
+    Source: Arjovsky and Bottou (2017), theorems 2.4 and 2.5. Chapter: 05.
+    """
+    best, loss = optimal_discriminator(p_data, p_g), find_game(game).g_loss
+
+    def pull(x: Array) -> Array:
+        """l'(a) grad a, shape (n, d)."""
+        a = torch.tensor(best.logit(x)[:, None], requires_grad=True)
+        (slope,) = torch.autograd.grad(loss(a).sum(), a)
+        gradient: Array = slope.numpy() * (p_data.score(x) - p_g.score(x)).reshape(len(a), -1)
+        return gradient
+
+    def by_parameters(part: GaussianMixture) -> list[float]:
+        def along(axis: int) -> Function:
+            return lambda x: pull(x)[:, axis]
+
+        def outwards(x: Array) -> Array:
+            z = (x.reshape(-1, part.dim) - part.means) / part.stds
+            return np.asarray((pull(x) * z).sum(-1))
+
+        return [expectation(part, f, near=(p_data, p_g)) for f in (*map(along, range(part.dim)), outwards)]
+
+    parts = [GaussianMixture(mean[None], std) for mean, std in zip(p_g.means, p_g.stds, strict=True)]
+    gradients = p_g.weights[:, None] * [by_parameters(part) for part in parts]
+    return gradients[:, :-1], gradients[:, -1]
+
+
+PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "two-sided": lambda norm: (norm - 1) ** 2,
+    "one-sided": lambda norm: relu(norm - 1) ** 2,
+    "hinge": lambda norm: relu(norm - 1),
+}
+"""What a gradient of norm n costs: (n - 1)^2 (Gulrajani et al. 2017), max(0, n - 1)^2 (Petzka et al. 2018), max(0, n - 1)."""
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    one_sided: bool = False,
+    *,
+    generator: torch.Generator | None = None,
+    eps: Tensor | None = None,
+) -> Tensor:
+    """E[(|grad f(x_hat)| - 1)^2] at x_hat = eps real + (1 - eps) fake, one eps ~ U(0, 1) for each pair; shape (...).
+
+    Differentiable by the critic's parameters. The weight lambda is the caller's.
+
+    Args:
+        critic: maps points (..., N, d) to one number each, each from its own point alone.
+        real: samples of the data, (..., N, d).
+        fake: samples of the generator, the same shape.
+        one_sided: True for max(0, |grad f| - 1)^2, which lets gradients be small.
+        generator: source of eps; the global one if left out.
+        eps: the eps themselves, shape (..., N), instead of drawing them.
+
+    Raises:
+        ValueError: the shapes differ, or the critic returns several numbers a point.
+
+    Example:
+        >>> x = torch.zeros(4, 2)
+        >>> gradient_penalty(lambda x: 3 * x[..., 0], x, x + 1).item()
+        4.0
+
+    Source: Gulrajani et al. (2017), equation 3 and algorithm 1. Chapter: 11.
+    """
+    if real.shape != fake.shape or real.ndim < 2 or (eps is not None and eps.shape != real.shape[:-1]):
+        shapes = [tuple(t.shape) for t in (real, fake, eps) if t is not None]
+        raise ValueError(f"real and fake must have one shape (..., N, d) and eps (..., N), got {shapes}; pair them")
+    if eps is None:
+        eps = torch.rand(real.shape[:-1], generator=generator, dtype=real.dtype).to(real.device)
+    x_hat = eps[..., None] * real + (1 - eps[..., None]) * fake
+    norms = gradient_norms(critic, x_hat.detach(), create_graph=True)
+    return PENALTIES["one-sided" if one_sided else "two-sided"](norms).mean(-1)
+
+
+def feature_matching(f_real: Tensor, f_fake: Tensor) -> Tensor:
+    """|E f(real) - E f(fake)|^2, the squared distance of the batches' mean features: (..., N, k) and (..., M, k) -> (...).
+
+    Example:
+        >>> feature_matching(torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]])).item()
+        9.0
+
+    Source: Salimans et al. (2016), section 3.1. Chapter: 07.
+    """
+    return ((f_real.mean(-2) - f_fake.mean(-2)) ** 2).sum(-1)
+
+
+def minibatch_closeness(features: Tensor) -> Tensor:
+    """o(x_i)_b = sum_j exp(-|M_ib - M_jb|_1), how close sample i is to the batch, itself included: (..., N, B, C) -> (..., N, B).
+
+    Raises:
+        ValueError: there are fewer than three axes.
+
+    Example:
+        >>> minibatch_closeness(torch.zeros(4, 1, 2)).squeeze().tolist()
+        [4.0, 4.0, 4.0, 4.0]
+
+    Source: Salimans et al. (2016), section 3.2. Chapter: 07.
+    """
+    if features.ndim < 3:
+        raise ValueError(
+            f"features must have shape (..., N, B, C), got {tuple(features.shape)}; reshape the layer's output"
+        )
+    distance = (features.unsqueeze(-3) - features.unsqueeze(-4)).abs().sum(-1)
+    return torch.exp(-distance).sum(-2)

@@ -1,0 +1,173 @@
+"""How good are samples? Modes captured, Parzen windows, nearest neighbours, and intervals over the members of an ensemble.
+
+Chapter: 06, 12.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import KDTree
+from scipy.special import logsumexp
+from scipy.stats import binom
+
+from gan_edu.densities import GaussianMixture
+from gan_edu.quadrature import as_points
+
+__all__ = ["Coverage", "Interval", "interval", "mode_coverage", "nearest_neighbours", "parzen_log_likelihood"]
+
+Array = NDArray[np.float64]
+
+
+class Coverage(NamedTuple):
+    """What `mode_coverage` returns; each shape (...) over the members."""
+
+    modes: NDArray[np.int64]
+    """Number of modes captured."""
+    high_quality: Array
+    """Share of the samples that lie near a mode."""
+
+
+def mode_coverage(samples: ArrayLike, target: GaussianMixture, *, stds: float = 3.0, share: float = 0.0) -> Coverage:
+    """Modes captured and share of high-quality samples: those within `stds` standard deviations of their nearest mode.
+
+    A mode is captured if more than `share` of all samples are high-quality samples of it. A perfect generator in the
+    plane has 98.9 % high-quality samples at 3 stds, on the line 99.7 %: more is not better.
+
+    Args:
+        samples: (..., n, d); on the line also (..., n), with any axes of members before.
+        target: mixture whose components are the modes.
+        stds: radius of a mode in its standard deviations; nearest is measured in the same unit.
+        share: fraction of the samples that a mode needs more than; 0 asks for a single one.
+
+    Raises:
+        ValueError: samples do not fit the target, are empty or not finite; stds or share out of range.
+
+    Example:
+        >>> from gan_edu.densities import two_modes
+        >>> mode_coverage([-2.0, -1.9, 0.4, -2.2], two_modes(4.0, 0.5))
+        Coverage(modes=1, high_quality=0.75)
+
+    Source: Srivastava et al. (2017), section 4; Lin et al. (2018), section 4. Chapter: 06.
+    """
+    x = np.asarray(samples, dtype=np.float64)
+    x = x[..., None] if target.dim == 1 and (x.ndim == 1 or x.shape[-1] != 1) else x
+    if x.ndim < 2 or x.shape[-1] != target.dim or x.size == 0 or not np.isfinite(x).all():
+        raise ValueError(
+            f"samples must be finite, of shape (..., n, {target.dim}), at least one, got {np.shape(samples)}; "
+            "leave diverged members out"
+        )
+    if not 0 < stds < np.inf or not 0 <= share < 1:
+        raise ValueError(f"stds must be positive and share in [0, 1), got {stds} and {share}")
+    far = np.full(x.shape[:-1], np.inf)
+    mode = np.zeros(x.shape[:-1], dtype=np.int64)
+    for k, (mean, std) in enumerate(zip(target.means, target.stds, strict=True)):
+        distance = np.sqrt(((x - mean) ** 2).sum(-1)) / std
+        mode = np.where(distance < far, k, mode)
+        far = np.minimum(distance, far)
+    good = far <= stds
+    shares = np.stack([(good & (mode == k)).mean(-1) for k in range(len(target.stds))], -1)
+    modes, high_quality = (shares > share).sum(-1), good.mean(-1)
+    return Coverage(modes if x.ndim > 2 else int(modes), high_quality if x.ndim > 2 else float(high_quality))  # type: ignore[arg-type]
+
+
+def parzen_log_likelihood(samples: ArrayLike, window: float, test: ArrayLike) -> Array:
+    """Log-density of each test point under a Gaussian window on each sample, log (1/n) sum_i N(t; x_i, window^2 I), nats.
+
+    Their mean is the "Parzen-window log-likelihood" of early GAN papers, their std / sqrt(m) its standard error.
+
+    Args:
+        samples: x, shape (n,) or (n, d).
+        window: standard deviation of the windows.
+        test: t, shape (m,) or (m, d).
+
+    Returns:
+        shape (m,).
+
+    Raises:
+        ValueError: points do not fit, are empty or not finite, or the window is not positive.
+
+    Example:
+        >>> round(float(parzen_log_likelihood([0.0, 1.0, 2.0], 0.5, [0.2, 1.9, 5.0]).mean()), 6)
+        -7.208043
+
+    Source: Goodfellow et al. (2014), section 5; Theis, van den Oord and Bethge (2016), section 3.2. Chapter: 12.
+    """
+    x, t = as_points(samples, "samples"), as_points(test, "test")
+    if x.shape[1] != t.shape[1] or not 0 < window < np.inf:
+        raise ValueError(
+            f"samples and test must have one dimension and a positive window, got {x.shape[1]}, {t.shape[1]} and {window}"
+        )
+    constant = np.log(len(x)) + x.shape[1] * np.log(window * np.sqrt(2 * np.pi))
+    rows = max(1, 4_000_000 // x.size)  # bounded memory
+    parts = [
+        logsumexp(-0.5 * (((t[i : i + rows, None] - x) / window) ** 2).sum(-1), axis=1) for i in range(0, len(t), rows)
+    ]
+    return np.asarray(np.concatenate(parts) - constant)
+
+
+def nearest_neighbours(samples: ArrayLike, data: ArrayLike, k: int = 1) -> tuple[Array, NDArray[np.int64]]:
+    """Euclidean distances of each sample to its k nearest data points, and which they are: two arrays (n, k).
+
+    Raises:
+        ValueError: points do not fit, are empty or not finite, or there are fewer than k data points.
+
+    Example:
+        >>> distance, index = nearest_neighbours([0.0, 5.0], [1.0, 4.5, 9.0])
+        >>> distance.ravel().tolist(), index.ravel().tolist()
+        ([1.0, 0.5], [0, 1])
+
+    Source: Cover and Hart (1967). Chapter: 12.
+    """
+    x, y = as_points(samples, "samples"), as_points(data, "data")
+    if x.shape[1] != y.shape[1] or not 1 <= k <= len(y):
+        raise ValueError(f"dimensions must agree and k be in 1..{len(y)}, got {x.shape[1]}, {y.shape[1]} and k = {k}")
+    distance, index = KDTree(y).query(x, k=[*range(1, k + 1)])
+    return distance, index
+
+
+class Interval(NamedTuple):
+    """What `interval` returns."""
+
+    low: float
+    median: float
+    high: float
+    level: float
+    """Probability with which such intervals hold the median: at least the level asked for."""
+
+
+def interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Median over members with a confidence interval between two order statistics, whatever the law of the values.
+
+    The interval [x_(r), x_(n + 1 - r)] holds the law's median with probability 1 - 2 P(Binomial(n, 1/2) < r); r is
+    the largest for which that is at least `level`. No normal approximation and no resampling: the same values give the
+    same interval.
+
+    Args:
+        values: one number a member, shape (n,).
+        level: probability asked for, inside (0, 1).
+
+    Raises:
+        ValueError: a value is not finite (a diverged member is a result: report it apart), or there are too few.
+
+    Example:
+        >>> interval(range(16))
+        Interval(low=3.0, median=7.5, high=12.0, level=0.978729248046875)
+
+    Source: Conover (1999), section 3.2. Chapter: 06.
+    """
+    x = np.sort(np.asarray(values, dtype=np.float64).ravel())
+    if not 0 < level < 1 or not np.isfinite(x).all():
+        raise ValueError(
+            f"values must be finite and level inside (0, 1), got level {level}; count diverged members apart"
+        )
+    n = len(x)
+    rank = int(binom.ppf((1 - level) / 2, n, 0.5)) if n else 0
+    while rank > 0 and 1 - 2 * binom.cdf(rank - 1, n, 0.5) < level:
+        rank -= 1
+    if rank < 1:
+        raise ValueError(f"level {level} needs more values than the {n} given; train more members or lower the level")
+    held = 1 - 2 * float(binom.cdf(rank - 1, n, 0.5))
+    return Interval(float(x[rank - 1]), float(np.median(x)), float(x[n - rank]), held)
