@@ -126,14 +126,19 @@ class GaussianMixture:
 
     def cdf(self, x: ArrayLike) -> Array:
         """Distribution function P(X <= x) = sum_k w_k Phi((x - mu_k) / s_k), one-dimensional mixtures only."""
-        if self.dim != 1:
-            raise ValueError(f"cdf needs a one-dimensional mixture, got dimension {self.dim}; use samples instead")
-        result: Array = (self.weights * ndtr((self._points(x) - self.means[:, 0]) / self.stds)).sum(-1)
-        return result
+        return self._tail(x, 1.0)
 
     def sf(self, x: ArrayLike) -> Array:
         """Survival function P(X > x), without the rounding of 1 - cdf(x); one-dimensional mixtures only."""
-        return GaussianMixture(-self.means, self.stds, self.weights).cdf(-np.asarray(x, dtype=np.float64))
+        return self._tail(x, -1.0)
+
+    def _tail(self, x: ArrayLike, sign: float) -> Array:
+        if self.dim != 1:
+            raise ValueError(
+                f"cdf and sf need a one-dimensional mixture, got dimension {self.dim}; use samples instead"
+            )
+        result: Array = ndtr(sign * (self._points(x) - self.means[:, 0]) / self.stds) @ self.weights
+        return result
 
     def smoothed(self, std: float) -> GaussianMixture:
         """Law of x + std * noise with standard normal noise: each component's variance grows by std^2.
