@@ -234,18 +234,54 @@ def gaussian(mean: ArrayLike = 0.0, std: float = 1.0) -> GaussianMixture:
 
 
 def two_modes(separation: float = 4.0, std: float = 0.5, weight: float = 0.5) -> GaussianMixture:
-    """Two Gaussians on the line at -separation/2 and +separation/2; `weight` is the mass of the left one."""
+    """Two Gaussians on the line at -separation/2 and +separation/2.
+
+    Args:
+        separation: distance of the means.
+        std: standard deviation of both.
+        weight: mass of the left one.
+
+    Example:
+        >>> two_modes(4.0).means.ravel().tolist()
+        [-2.0, 2.0]
+
+    Chapter: 01.
+    """
     return GaussianMixture([-separation / 2, separation / 2], std, [weight, 1 - weight])
 
 
 def ring(modes: int = 8, radius: float = 2.0, std: float = 0.02) -> GaussianMixture:
-    """`modes` equal Gaussians evenly spaced on a circle, the first at (radius, 0)."""
+    """`modes` equal Gaussians evenly spaced on a circle, the first at (radius, 0).
+
+    Args:
+        modes: number of Gaussians.
+        radius: of the circle.
+        std: standard deviation of each.
+
+    Example:
+        >>> ring(4).means.round(6).tolist()
+        [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [-0.0, -2.0]]
+
+    Source: Metz et al. (2017), section 3.1, with 8 modes of radius 2 and std 0.02. Chapter: 01.
+    """
     angle = 2 * np.pi * np.arange(modes) / modes
     return GaussianMixture(radius * np.stack([np.cos(angle), np.sin(angle)], -1), std)
 
 
 def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixture:
-    """side x side equal Gaussians on a square lattice centred at the origin."""
+    """side x side equal Gaussians on a square lattice centred at the origin.
+
+    Args:
+        side: number of Gaussians along each axis.
+        spacing: distance of neighbours.
+        std: standard deviation of each.
+
+    Example:
+        >>> grid(2).means.tolist()
+        [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
+
+    Source: Srivastava et al. (2017), section 4.1, with 25 modes. Chapter: 06.
+    """
     ticks = spacing * (np.arange(side) - (side - 1) / 2)
     return GaussianMixture(np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2), std)
 

@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.spatial.distance import cdist
 from scipy.special import expit, gammaln, hyp1f1, log_expit, rel_entr
 
-from gan_edu.densities import GaussianMixture, Uniform
+from gan_edu.densities import GaussianMixture, Uniform, gaussian
 from gan_edu.quadrature import Array, Density, Function, Law, as_laws, as_points, expectation, integrate
 
 __all__ = [
@@ -285,7 +285,7 @@ def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
     if isinstance(p, Density):
         below, above = np.r_[0.0, p.cdf(e), 1.0], np.r_[1.0, p.sf(e), 0.0]
         # In the upper half a difference of upper tails: 1 minus a rounded number would be 0.
-        return np.asarray(np.where(below[1:] > 0.5, above[:-1] - above[1:], np.diff(below)))
+        return np.asarray(np.maximum(0, np.where(below[1:] > 0.5, above[:-1] - above[1:], np.diff(below))))
     samples = np.asarray(p, dtype=np.float64)
     if samples.ndim != 1 or samples.size == 0 or not np.isfinite(samples).all():
         raise ValueError(
@@ -322,8 +322,10 @@ def kl_gaussians(mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: 
         raise ValueError(
             f"means must have shape (d,) and covariances (d, d), got {m_p.shape}, {s_p.shape}, {m_q.shape}, {s_q.shape}"
         )
+    if not all(np.isfinite(v).all() for v in (m_p, s_p, m_q, s_q)):
+        raise ValueError("means and covariances must be finite, got NaN or infinity; remove it")
     try:
-        if not (np.allclose(s_p, s_p.T) and np.allclose(s_q, s_q.T)):
+        if not all(np.abs(s - s.T).max() <= 1e-9 * np.abs(s).max() for s in (s_p, s_q)):
             raise np.linalg.LinAlgError
         root_p, root_q = np.linalg.cholesky(s_p), cho_factor(s_q, lower=True)
     except (np.linalg.LinAlgError, ValueError):
@@ -361,7 +363,12 @@ def fit_gaussian(
         raise ValueError(f"start must be a finite mean and a positive std, got {start}; give (mean, std)")
 
     def of(v: Array) -> GaussianMixture:
+        if np.abs(v[1]) > 300 or np.abs(v[0]) > 1e100:
+            raise ValueError(f"the loss must have a minimum near {start}, but the search ran away; start elsewhere")
         return GaussianMixture([v[0]], float(np.exp(v[1])))
+
+    if not np.isfinite(first := loss(gaussian(mean, std))):
+        raise ValueError(f"the loss must be finite at the start, got {first} at {start}; start elsewhere")
 
     # A small first simplex, in units of the start's std, keeps the search in its own valley.
     simplex = np.array([[mean, np.log(std)], [mean + std / 10, np.log(std)], [mean, np.log(std) + 0.1]])
@@ -391,17 +398,20 @@ def _dilation(p: Density, q: Density) -> tuple[float, Array] | None:
     """a > 0 and b, shape (d,), such that q is the law of a x + b for x ~ p; None where there are none."""
     if not (isinstance(p, GaussianMixture) and isinstance(q, GaussianMixture)) or len(p.stds) != len(q.stds):
         return None
-    # A dilation keeps the order of the components, whatever order they were given in.
-    order_p, order_q = (np.lexsort((*law.means.T, law.stds, law.weights)) for law in (p, q))
-    a = float(q.stds[order_q[0]] / p.stds[order_p[0]])
-    b = q.means[order_q[0]] - a * p.means[order_p[0]]
-    scale = np.abs(q.means).max() + a * np.abs(p.means).max() + q.stds.max()
-    same = (
-        np.allclose(p.weights[order_p], q.weights[order_q], rtol=0, atol=1e-12)
-        and np.allclose(a * p.stds[order_p], q.stds[order_q], rtol=1e-12, atol=0)
-        and np.allclose(a * p.means[order_p] + b, q.means[order_q], rtol=0, atol=1e-12 * scale)
+    centre_p, centre_q = (law.weights @ law.means for law in (p, q))
+    spread_p, spread_q = (
+        float(np.sqrt(law.weights @ (law.stds**2 + ((law.means - centre) ** 2).mean(-1))))
+        for law, centre in ((p, centre_p), (q, centre_q))
     )
-    return (a, b) if same else None
+    a = spread_q / spread_p
+    a = 1.0 if abs(a - 1) < 1e-12 else a
+    b = centre_q - a * centre_p
+    # The same components, in whatever order they were given.
+    moved = np.column_stack([(a * p.means + b) / spread_q, a * p.stds / spread_q, p.weights])
+    there = np.column_stack([q.means / spread_q, q.stds / spread_q, q.weights])
+    i, j = linear_sum_assignment(cdist(moved, there))
+    scale = max(1.0, np.abs(there).max(), a * np.abs(p.means).max() / spread_q)
+    return (a, b) if np.abs(moved[i] - there[j]).max() < 1e-12 * scale else None
 
 
 def wasserstein1(p: Law, q: Law, points: ArrayLike | None = None) -> float:
@@ -481,34 +491,32 @@ class OptimalCritic:
         if self.p_data.dim > 1:
             a, b = _dilation(self.p_data, self.p_g)  # type: ignore[misc]
             return np.asarray((self.gradient(x) * (x if a == 1 else x + b / (a - 1))).sum(-1))
-        knots = self._crossings()
-        slopes = self.gradient(np.r_[knots[0] - 1, (knots[1:] + knots[:-1]) / 2, knots[-1] + 1])
+        knots, slopes = self._pieces()
         heights = np.r_[0.0, np.cumsum(slopes[1:-1] * np.diff(knots))]
         k = np.searchsorted(knots, x)  # the piece that x lies on, and the knot where that piece begins
         start = np.maximum(k - 1, 0)
         return np.asarray(heights[start] + slopes[k] * (x - knots[start]))
 
-    def _crossings(self) -> Array:
-        """Where F_g - F_data changes its sign, found on a grid around every component and bisected."""
-        grid = np.sort(
-            np.concatenate(
-                [
-                    np.linspace(law.low, law.high, 101)
-                    if isinstance(law, Uniform)
-                    else (law.means + law.stds[:, None] * np.linspace(-12, 12, 481)).ravel()
-                    for law in (self.p_data, self.p_g)
-                ]
-            )
-        )
+    def _pieces(self) -> tuple[Array, Array]:
+        """Knots, where F_g - F_data changes its sign, and the slopes before, between and after them."""
+        around = [
+            np.linspace(law.low, law.high, 101)
+            if isinstance(law, Uniform)
+            else (law.means + law.stds[:, None] * np.linspace(-12, 12, 481)).ravel()
+            for law in (self.p_data, self.p_g)
+        ]
+        grid = np.sort(np.concatenate(around))
         signs = self.gradient(grid)
         grid, signs = grid[signs != 0], signs[signs != 0]
         change = np.flatnonzero(signs[1:] != signs[:-1])
+        if change.size == 0:
+            return np.zeros(1), np.repeat(signs[0] if signs.size else 0.0, 2)
         low, high, below = grid[change], grid[change + 1], signs[change]
         for _ in range(80):
             middle = (low + high) / 2
             same = self.gradient(middle) == below
             low, high = np.where(same, middle, low), np.where(same, high, middle)
-        return np.asarray((low + high) / 2) if change.size else np.zeros(1)
+        return (low + high) / 2, np.r_[below[0], -below]
 
 
 def optimal_critic(p_data: Density, p_g: Density) -> OptimalCritic:
@@ -617,6 +625,7 @@ def transport(x: ArrayLike, y: ArrayLike, wx: ArrayLike | None = None, wy: Array
     else:
         plan, f_y = _program(cost, a, b)
     f_x = (cost + f_y).min(1)
+    f_y = (f_x[:, None] - cost).max(0)  # nothing ties down the potential where there is no weight but being 1-Lipschitz
     primal, dual = float((plan * cost).sum()), float(a @ f_x - b @ f_y)
     if abs(primal - dual) > 1e-9 * max(1.0, cost.max()):
         raise ValueError(

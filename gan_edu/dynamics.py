@@ -140,6 +140,11 @@ def jacobian_eigenvalues(field: Field, point: ArrayLike, step_size: float | None
     The flow spirals in where both real parts are negative. With `step_size` h, the eigenvalues of the simultaneous
     step's matrix I + h J instead: the steps converge where both lie inside the unit circle.
 
+    Args:
+        field: a `Field`.
+        point: (theta, psi), as a rule where the velocity vanishes.
+        step_size: h; the Jacobian itself if left out.
+
     Raises:
         ValueError: the point is not one finite state.
 

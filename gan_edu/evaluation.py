@@ -111,6 +111,11 @@ def parzen_log_likelihood(samples: ArrayLike, window: float, test: ArrayLike) ->
 def nearest_neighbours(samples: ArrayLike, data: ArrayLike, k: int = 1) -> tuple[Array, NDArray[np.int64]]:
     """Euclidean distances of each sample to its k nearest data points, and which they are: two arrays (n, k).
 
+    Args:
+        samples: shape (n,) or (n, d).
+        data: shape (m,) or (m, d).
+        k: number of neighbours.
+
     Raises:
         ValueError: points do not fit, are empty or not finite, or there are fewer than k data points.
 

@@ -172,10 +172,15 @@ class Slider:
     """A number that the reader moves; `value` is where it starts."""
 
     lo: float
+    """Smallest value."""
     hi: float
+    """Largest value."""
     step: float
+    """Distance of neighbouring values."""
     value: float
+    """Value at the start."""
     label: Text = ""
+    """Text beside it; its name if left out."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +188,11 @@ class Choice:
     """A list to choose from; in formulas its name is the index of the chosen option."""
 
     options: Sequence[Text]
+    """What can be chosen."""
     label: Text = ""
+    """Text beside it; its name if left out."""
     value: int = 0
+    """Index chosen at the start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,23 +206,37 @@ class Snapshots:
     """
 
     array: Any
+    """The numbers."""
     grid: str | tuple[str, ...] | None = None
+    """What the last axes run over."""
     over: tuple[str, ...] = ()
+    """Names of the choices that the first axes run over."""
     bits: int = 8
+    """8 or 16, stored for each number."""
     lo: float | None = None
+    """Value stored as zero."""
     hi: float | None = None
+    """Value stored as the largest whole number."""
     fixed: bool = False
+    """True if the numbers are the same in every frame."""
     time: bool = False
+    """True if a series over ``steps`` is meant, not its current value."""
     many: bool = False
+    """True if there is an axis of members."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Mark:
     label: Text = ""
+    """Entry in the legend."""
     role: str = "muted"
+    """Key of `ROLES`: colour and line style."""
     axis: str = "left"
+    """"left" or "right"."""
     toggle: bool = False
+    """True if the reader can hide it."""
     shown: bool = True
+    """False if it is hidden at the start."""
     slots: ClassVar[tuple[str, ...]] = ()
 
 
@@ -299,17 +321,29 @@ class Panel:
     """
 
     x: tuple[float, float]
+    """Range of the horizontal axis."""
     y: tuple[float, float]
+    """Range of the left axis."""
     marks: Sequence[_Mark]
+    """What is drawn: `Line`, `Points`, `Segments`, `Heat`, `Marker`, `VLine`, `HLine`."""
     right: tuple[float, float] | None = None
+    """Range of the right axis; none if left out."""
     xlabel: Text = ""
+    """Name of the horizontal axis."""
     ylabel: Text = ""
+    """Name of the left axis."""
     right_label: Text = ""
+    """Name of the right axis."""
     title: Text = ""
+    """Heading."""
     height: int = 300
+    """Pixels."""
     xticks: Sequence[Any] | None = None
+    """Numbers or (number, text) pairs; round numbers if left out."""
     yticks: Sequence[Any] | None = None
+    """The same for the left axis."""
     equal: bool = False
+    """True for one scale in both directions."""
 
 
 # role -> colour and line style on paper; explore.css has the same roles for the screen

@@ -39,6 +39,7 @@ class Game:
     """
 
     name: str
+    """Key in `GAMES`."""
     d_loss: Callable[[Tensor, Tensor], Tensor]
     """(logits of real, logits of fake) -> the discriminator's loss."""
     g_loss: Callable[[Tensor], Tensor]
@@ -46,6 +47,7 @@ class Game:
     minimises: str
     """What a generator step descends when D is optimal."""
     source: str
+    """Where it was proposed."""
 
 
 def _softplus(a: Tensor) -> Tensor:
@@ -74,6 +76,7 @@ GAMES: dict[str, Game] = {
         "Goodfellow et al. (2014), section 3; Arjovsky and Bottou (2017), theorem 2.5",
     ),
 }
+"""The games by name; `GAMES["mine"] = Game(...)` adds one."""
 
 
 def find_game(name: str) -> Game:

@@ -78,6 +78,11 @@ def secant_slopes(critic: Critic, x: Tensor | ArrayLike, y: Tensor | ArrayLike) 
 
     Each is a lower bound of every Lipschitz constant of f.
 
+    Args:
+        critic: maps points (..., d) to one number each.
+        x: first ends, shape (..., d).
+        y: second ends, the same shape.
+
     Raises:
         ValueError: shapes differ, or two points coincide.
 
@@ -192,6 +197,10 @@ def clip_bound(c: float, widths: Sequence[int]) -> float:
     """Largest Lipschitz constant of a ReLU net of these widths whose weights lie in [-c, c]: prod_l c sqrt(n_l n_{l+1}).
 
     It is attained where all weights are c and the inputs positive; there is no bound on biases.
+
+    Args:
+        c: bound of the weights.
+        widths: layer sizes, input first.
 
     Raises:
         ValueError: c is negative or not finite, or there are fewer than two widths.

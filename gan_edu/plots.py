@@ -23,11 +23,15 @@ __all__ = ["COLORS", "plot_band", "plot_fit", "plot_history", "use_style"]
 
 Array = NDArray[np.float64]
 COLORS = {"data": "#0072B2", "generator": "#D55E00", "discriminator": "#444444", "optimal": "#009E73"}
+"""Colour of each role, on every figure of the book."""
 OPINION = LinearSegmentedColormap.from_list("opinion", [COLORS["generator"], "white", COLORS["data"]])
 
 
 def use_style() -> None:
-    """Set Matplotlib's defaults to the book's style, for the rest of the session: the one function here that does."""
+    """Set Matplotlib's defaults to the book's style, for the rest of the session: the one function here that does.
+
+    Chapter: 01.
+    """
     mpl.rcParams.update(
         {
             "figure.figsize": (7.2, 3.4),
@@ -60,7 +64,19 @@ def plot_band(
     style: str = "-",
     thin: int = 8,
 ) -> Axes:
-    """Median of the members' curves (E, M) with the band from the 10th to the 90th percentile, and some members as thin lines."""
+    """Median of the members' curves (E, M) with the band from the 10th to the 90th percentile, and some members as thin lines.
+
+    Args:
+        x: shape (M,).
+        curves: one row a member, shape (E, M); NaN is left out.
+        color: Matplotlib colour of all of it.
+        ax: where to draw; a new figure if left out.
+        label: entry of the median in the legend.
+        style: line style of the median.
+        thin: number of members to draw.
+
+    Chapter: 01.
+    """
     ax = plt.subplots()[1] if ax is None else ax
     y = np.asarray(curves, dtype=np.float64)
     low, middle, high = np.full((3, y.shape[1]), np.nan)
@@ -95,6 +111,8 @@ def plot_fit(
 
     Raises:
         ValueError: a dimension other than 1 or 2, or limits that cut off more than 1 % of p_data.
+
+    Chapter: 01, 02.
     """
     ax = plt.subplots()[1] if ax is None else ax
     if p_data.dim == 2:
@@ -152,7 +170,10 @@ def _plot_plane(p_data: GaussianMixture, fit: Run | GaussianMixture, snapshot: i
 
 
 def plot_history(run: Run, ax: Axes | None = None) -> Axes:
-    """Both losses over the training, all members, with the values log 4 and +-log 2 that D = 1/2 gives."""
+    """Both losses over the training, all members, with the values log 4 and +-log 2 that D = 1/2 gives.
+
+    Chapter: 01.
+    """
     ax = plt.subplots()[1] if ax is None else ax
     plot_band(run.steps[1:], run.d_loss[1:].T, COLORS["discriminator"], ax, "loss of D", ":")
     plot_band(run.steps[1:], run.g_loss[1:].T, COLORS["generator"], ax, "loss of G", "--")

@@ -36,11 +36,11 @@ PROBES = 4096  # latent points whose images are kept at every snapshot
 class TrainConfig:
     """Settings of a training; every field is a keyword of `train`.
 
-    Source of the defaults: Adam with beta1 = 0.5 as in Radford et al. (2016); the rest suits small mixtures.
+    Source: Radford et al. (2016), section 4, for Adam with beta1 = 0.5; the other defaults suit small mixtures.
     """
 
     game: str = "non-saturating"
-    """Key of GAMES."""
+    """Key of `GAMES`."""
     members: int = 16
     """E, independent runs trained side by side."""
     steps: int = 2000
@@ -54,7 +54,7 @@ class TrainConfig:
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers of both networks."""
     activation: str = "relu"
-    """Key of ACTIVATIONS."""
+    """Key of `ACTIVATIONS`."""
     latent_dim: int = 2
     """Dimension of z ~ N(0, I)."""
     lr_g: float = 1e-3
@@ -112,6 +112,7 @@ class Run:
     """
 
     config: TrainConfig
+    """The settings."""
     steps: NDArray[np.int64]
     """(T,) update counts, 0 first."""
     d_loss: Array
