@@ -262,7 +262,7 @@ def ring(modes: int = 8, radius: float = 2.0, std: float = 0.02) -> GaussianMixt
         >>> ring(4).means.round(6).tolist()
         [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [-0.0, -2.0]]
 
-    Source: Metz et al. (2017), section 3.1, with 8 modes of radius 2 and std 0.02. Chapter: 01.
+    Source: Metz et al. (2017), with 8 modes of radius 2 and std 0.02. Chapter: 01.
     """
     angle = 2 * np.pi * np.arange(modes) / modes
     return GaussianMixture(radius * np.stack([np.cos(angle), np.sin(angle)], -1), std)
@@ -280,7 +280,7 @@ def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixt
         >>> grid(2).means.tolist()
         [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 
-    Source: Srivastava et al. (2017), section 4.1, with 25 modes. Chapter: 06.
+    Source: Srivastava et al. (2017), with 25 modes. Chapter: 06.
     """
     ticks = spacing * (np.arange(side) - (side - 1) / 2)
     return GaussianMixture(np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2), std)

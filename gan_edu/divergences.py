@@ -311,7 +311,7 @@ def kl_gaussians(mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: 
         >>> round(kl_gaussians([0, 0], [[1, 0.3], [0.3, 1]], [1, -1], [[2, 0], [0, 1]]), 9)
         0.89372893
 
-    Source: Kullback (1959), chapter 9. Chapter: 03.
+    Source: Rasmussen and Williams (2006), equation A.23. Chapter: 03.
     """
     (m_p, s_p), (m_q, s_q) = (
         (np.asarray(m, dtype=np.float64), np.asarray(s, dtype=np.float64))
@@ -356,7 +356,7 @@ def fit_gaussian(
         >>> [round(float(g.stds[0]), 4) for g in (covers, seeks)], round(float(seeks.means[0, 0]), 4)
         ([2.0616, 0.5004], 1.9998)
 
-    Source: Minka (2005), section 2. Chapter: 06.
+    Source: Minka (2005), on the two directions of KL. Chapter: 06.
     """
     mean, std = start
     if not (np.isfinite(mean) and 0 < std < np.inf):

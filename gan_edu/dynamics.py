@@ -67,7 +67,7 @@ def dirac_gan(game: str = "minimax", penalty_weight: float = 0.0) -> Field:
         >>> dirac_gan("minimax")([1.0, 0.0]).tolist()
         [0.0, -0.5]
 
-    Source: Mescheder, Geiger and Nowozin (2018), sections 2 and 4. Chapter: 04.
+    Source: Mescheder, Geiger and Nowozin (2018), on the Dirac-GAN. Chapter: 04.
     """
     if not 0 <= penalty_weight < np.inf:
         raise ValueError(f"penalty_weight must be finite and not negative, got {penalty_weight}; 0 turns it off")
@@ -87,7 +87,7 @@ def bilinear() -> Field:
         >>> bilinear()([0.0, 1.0]).tolist()
         [-1.0, 0.0]
 
-    Source: Goodfellow (2016), section 8.2; Salimans et al. (2016), section 3. Chapter: 04.
+    Source: Goodfellow (2016), exercise 7.2; Salimans et al. (2016), section 3. Chapter: 04.
     """
     return Field(lambda theta, psi: theta * psi, lambda theta, psi: -theta * psi)
 
@@ -112,7 +112,7 @@ def simulate(
         >>> round(float(np.hypot(*orbit[-1])), 6), round((1 + 0.1**2) ** 50, 6)
         (1.644632, 1.644632)
 
-    Source: Mescheder, Geiger and Nowozin (2018), section 3. Chapter: 04.
+    Source: Mescheder, Geiger and Nowozin (2018), on the Dirac-GAN. Chapter: 04.
     """
     if update not in ("simultaneous", "alternating"):
         raise ValueError(f"unknown update {update!r}; choose one of 'alternating', 'simultaneous'")
@@ -152,7 +152,7 @@ def jacobian_eigenvalues(field: Field, point: ArrayLike, step_size: float | None
         >>> jacobian_eigenvalues(dirac_gan("minimax"), [0.0, 0.0]).tolist()
         [0.5j, -0.5j]
 
-    Source: Mescheder, Geiger and Nowozin (2018), sections 2 and 4. Chapter: 04.
+    Source: Mescheder, Geiger and Nowozin (2018), on the Dirac-GAN. Chapter: 04.
     """
     state = np.asarray(point, dtype=np.float64)
     if state.shape != (2,) or not np.isfinite(state).all():

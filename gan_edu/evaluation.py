@@ -50,7 +50,7 @@ def mode_coverage(samples: ArrayLike, target: GaussianMixture, *, stds: float = 
         >>> mode_coverage([-2.0, -1.9, 0.4, -2.2], two_modes(4.0, 0.5))
         Coverage(modes=1, high_quality=0.75)
 
-    Source: Srivastava et al. (2017), section 4; Lin et al. (2018), section 4. Chapter: 06.
+    Source: Srivastava et al. (2017) and Lin et al. (2018), experiments with synthetic data. Chapter: 06.
     """
     x = np.asarray(samples, dtype=np.float64)
     x = x[..., None] if target.dim == 1 and (x.ndim == 1 or x.shape[-1] != 1) else x
@@ -93,7 +93,7 @@ def parzen_log_likelihood(samples: ArrayLike, window: float, test: ArrayLike) ->
         >>> round(float(parzen_log_likelihood([0.0, 1.0, 2.0], 0.5, [0.2, 1.9, 5.0]).mean()), 6)
         -7.208043
 
-    Source: Goodfellow et al. (2014), section 5; Theis, van den Oord and Bethge (2016), section 3.2. Chapter: 12.
+    Source: Goodfellow et al. (2014), section 5; Theis, van den Oord and Bethge (2016) on why to avoid it. Chapter: 12.
     """
     x, t = as_points(samples, "samples"), as_points(test, "test")
     if x.shape[1] != t.shape[1] or not 0 < window < np.inf:

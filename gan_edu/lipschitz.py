@@ -238,7 +238,7 @@ def relu_lipschitz(net: Net, *, max_regions: int = 2000) -> float | Array:
         >>> relu_lipschitz(tent)
         2.0
 
-    Source: Montufar et al. (2014), section 2, for the regions. Chapter: 10.
+    Source: Montufar et al. (2014), for the regions. Chapter: 10.
     """
     if isinstance(net, Ensemble) and net.activation != "relu":
         raise ValueError(f"only a ReLU net has linear regions, got activation {net.activation!r}; use spectral_bound")
