@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import importlib.util
 import json
@@ -556,6 +557,25 @@ def test_every_module_has_its_tests() -> None:
     modules = {path.stem for path in (ROOT / "gan_edu").glob("*.py")} - {"__init__"}
     tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
     assert not modules - tested, "each module of gan_edu must have a tests/test_<module>.py"
+
+
+def cited(doc: str) -> set[tuple[str, str]]:
+    """(first author, year) of each work that a docstring's `Source:` names."""
+    text = " ".join(re.findall(r"Source: (.*?)(?:Chapter:|$)", " ".join(doc.split())))
+    return set(re.findall(r"([A-Z][\w-]+)(?:,? [\w ,.]*?)? \((\d{4})\)", text))
+
+
+def test_every_source_of_the_package_is_among_the_references() -> None:
+    assert cited("A. Source: Lin (1991); Levin, Peres and Wilmer (2009), 4.1. Chapter: 02.") == {
+        ("Lin", "1991"),
+        ("Levin", "2009"),
+    }
+    listed = (ROOT / "book" / "references.md").read_text(encoding="utf-8").splitlines()
+    for path in (ROOT / "gan_edu").glob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        for author, year in set().union(*map(cited, texts)):
+            assert any(author in line and f"({year})" in line for line in listed), f"{path.name}: {author} ({year})"
 
 
 def test_every_chapter_is_in_the_contents() -> None:
