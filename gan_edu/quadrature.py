@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import block_diag
 
 from gan_edu.densities import GaussianMixture, Uniform
 
@@ -156,7 +155,7 @@ def integrate(
     grids = [np.stack(np.meshgrid(*[(node + 1) / 2] * dim, indexing="ij"), -1) for node, _ in RULES[dim]]
     factors = [np.prod(np.meshgrid(*[weight / 2] * dim, indexing="ij"), axis=0) for _, weight in RULES[dim]]
     nodes = np.concatenate([grid.reshape(-1, dim) for grid in grids])
-    weights = block_diag(*[factor.reshape(-1, 1) for factor in factors])
+    first = factors[0].size
     halves = np.stack(np.meshgrid(*[[0, 0.5]] * dim, indexing="ij"), -1).reshape(-1, dim)
 
     def sums(g: Function) -> Array:
@@ -166,7 +165,9 @@ def integrate(
             part = slice(block, block + 500)
             points = (low[part, None] + size[part, None] * nodes).reshape(-1, dim)
             values = np.asarray(g(points[:, 0] if dim == 1 else points), dtype=np.float64)
-            result[part] = values.reshape(-1, len(nodes)) @ weights * size[part].prod(-1, keepdims=True)
+            by_cell = values.reshape(-1, len(nodes))  # the rules apart: 0 * inf would be NaN
+            both = by_cell[:, :first] @ factors[0].ravel(), by_cell[:, first:] @ factors[1].ravel()
+            result[part] = np.stack(both, -1) * size[part].prod(-1, keepdims=True)
         return result
 
     for law in cover:
@@ -197,8 +198,10 @@ def _rim(p: Density, reach: float) -> tuple[Array, Array]:
     if p.dim == 1:
         return np.array(p.box(reach))[:, 0], np.repeat(stds.max(), 2)
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    points = means[:, None] + reach * stds[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
-    return points.reshape(-1, 2), np.repeat(stds**2, 24)
+    circles = means[:, None] + reach * stds[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    points, area = circles.reshape(-1, 2), np.repeat(stds**2, 24)
+    outside = (np.linalg.norm(points[:, None] - means, axis=-1) > 0.999 * reach * stds).all(1)
+    return points[outside], area[outside]
 
 
 def expectation(p: Law, f: Function | ArrayLike, *, near: Sequence[Density] = ()) -> float:
