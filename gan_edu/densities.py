@@ -306,7 +306,7 @@ def interpolates(p_data: GaussianMixture, p_g: GaussianMixture) -> GaussianMixtu
     if p_data.dim != p_g.dim:
         raise ValueError(f"both densities must have the same dimension, got {p_data.dim} and {p_g.dim}; change one")
     j, k = (index.ravel() for index in np.indices((len(p_data.weights), len(p_g.weights))))
-    narrowest = np.hypot(p_data.stds[j], p_g.stds[k]).min() / 2
+    narrowest = (p_data.stds[j] * p_g.stds[k] / np.hypot(p_data.stds[j], p_g.stds[k])).min()
     travel = np.linalg.norm(p_data.means[j] - p_g.means[k], axis=-1).max()
     nodes = int(40 + 3 * travel / narrowest)
     if nodes * len(j) > 20_000:

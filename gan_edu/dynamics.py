@@ -41,8 +41,10 @@ class Field:
     def velocity(self, state: Tensor, create_graph: bool = False) -> Tensor:
         """The velocity as a tensor."""
         theta, psi = state.unbind(-1)
-        (by_theta,) = torch.autograd.grad(self.g_loss(theta, psi).sum(), theta, create_graph=create_graph)
-        (by_psi,) = torch.autograd.grad(self.d_loss(theta, psi).sum(), psi, create_graph=create_graph)
+        by_theta, by_psi = (
+            torch.autograd.grad(loss(theta, psi).sum(), own, create_graph=create_graph, materialize_grads=True)[0]
+            for loss, own in ((self.g_loss, theta), (self.d_loss, psi))
+        )
         return -torch.stack([by_theta, by_psi], -1)
 
     def __call__(self, state: ArrayLike) -> Array:
@@ -119,13 +121,16 @@ def simulate(
     if steps < 0 or not 0 < step_size < np.inf:
         raise ValueError(f"steps must be >= 0 and step_size positive, got {steps} and {step_size}")
     state = np.array(start, dtype=np.float64)
+    if state.ndim == 0 or state.shape[-1] != 2 or not np.isfinite(state).all():
+        raise ValueError(f"start must be finite states (theta, psi), shape (..., 2), got {state.shape}; stack the two")
     orbit = [state]
     for _ in range(steps):
-        if update == "simultaneous":
-            state = state + step_size * field(state)
-        else:
-            state = state + step_size * field(state) * [0.0, 1.0]
-            state = state + step_size * field(state) * [1.0, 0.0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if update == "simultaneous":
+                state = state + step_size * field(state)
+            else:
+                state = state + step_size * field(state) * [0.0, 1.0]
+                state = state + step_size * field(state) * [1.0, 0.0]
         if not np.isfinite(state).all():
             raise ValueError(
                 f"the orbit left the floating-point numbers after {len(orbit)} steps; use a smaller step_size"

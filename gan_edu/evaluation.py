@@ -169,8 +169,8 @@ def interval(values: ArrayLike, level: float = 0.95) -> Interval:
             f"values must be finite and level inside (0, 1), got level {level}; count diverged members apart"
         )
     n = len(x)
-    rank = int(binom.ppf((1 - level) / 2, n, 0.5)) if n else 0
-    while rank > 0 and 1 - 2 * binom.cdf(rank - 1, n, 0.5) < level:
+    rank = int(binom.ppf((1 - level) / 2, n, 0.5)) + 1 if n else 0
+    while rank > 0 and 1 - 2 * binom.cdf(rank - 1, n, 0.5) < level - 1e-12:
         rank -= 1
     if rank < 1:
         raise ValueError(f"level {level} needs more values than the {n} given; train more members or lower the level")

@@ -68,7 +68,7 @@ def gradient_norms(critic: Critic, x: Tensor | ArrayLike, *, create_graph: bool 
             )
         if not f.requires_grad:
             return torch.zeros_like(x[..., 0])  # a constant
-        (gradient,) = torch.autograd.grad(f.sum(), x, create_graph=create_graph)
+        (gradient,) = torch.autograd.grad(f.sum(), x, create_graph=create_graph, materialize_grads=True)
     norms: Tensor = torch.linalg.vector_norm(gradient, dim=-1)
     return norms
 
@@ -79,7 +79,7 @@ def secant_slopes(critic: Critic, x: Tensor | ArrayLike, y: Tensor | ArrayLike) 
     Each is a lower bound of every Lipschitz constant of f.
 
     Args:
-        critic: maps points (..., d) to one number each.
+        critic: maps points (..., d) to one number each, (...), or to vectors, (..., m).
         x: first ends, shape (..., d).
         y: second ends, the same shape.
 
@@ -99,7 +99,12 @@ def secant_slopes(critic: Critic, x: Tensor | ArrayLike, y: Tensor | ArrayLike) 
     if not (run > 0).all():
         raise ValueError("the two points of a secant must differ, got a pair that coincides; drop it")
     with torch.no_grad():
-        slopes: Tensor = (critic(x) - critic(y)).reshape(run.shape).abs() / run
+        rise = critic(x) - critic(y)
+    if rise.shape not in (run.shape, (*run.shape, rise.shape[-1] if rise.ndim else 0)):
+        raise ValueError(
+            f"the critic must return one number or vector a point, {tuple(run.shape)} or longer, got {tuple(rise.shape)}"
+        )
+    slopes: Tensor = (rise.abs() if rise.shape == run.shape else torch.linalg.vector_norm(rise, dim=-1)) / run
     return slopes
 
 
@@ -149,15 +154,17 @@ def _layers(net: Net) -> list[list[tuple[Array, Array]]]:
             (w.detach().double().cpu().numpy(), b.detach().double().cpu().numpy())
             for w, b in zip(net.weights, net.biases, strict=True)
         ]
-        return [[(w[e].T, b[e, 0]) for w, b in parameters] for e in range(net.members)]
-    layers = [(np.asarray(w, dtype=np.float64), np.asarray(b, dtype=np.float64)) for w, b in net]
+        members = [[(w[e].T, b[e, 0]) for w, b in parameters] for e in range(net.members)]
+    else:
+        members = [[(np.asarray(w, dtype=np.float64), np.asarray(b, dtype=np.float64)) for w, b in net]]
+    layers = members[0]
     fits = layers and all(w.ndim == 2 and w.size and b.shape == w.shape[:1] for w, b in layers)
     if not fits or any(first.shape[0] != then.shape[1] for (first, _), (then, _) in pairwise(layers)):
         shapes = [(w.shape, b.shape) for w, b in layers]
         raise ValueError(f"a net is pairs of W (out, in) and b (out,), each in the out of the one before, got {shapes}")
-    if not all(np.isfinite(v).all() for layer in layers for v in layer):
+    if not all(np.isfinite(v).all() for member in members for layer in member for v in layer):
         raise ValueError("weights and biases must be finite, got NaN or infinity; the training has diverged")
-    return [layers]
+    return members
 
 
 def _per_member(net: Net, values: list[float]) -> float | Array:
@@ -254,7 +261,11 @@ def _largest_jacobian(layers: list[tuple[Array, Array]], max_regions: int) -> fl
         for walls, inside, jacobian, shift in regions:
             j, k = weight @ jacobian, weight @ shift + bias
             parts = [(walls, inside, np.zeros(0))]
-            for h, c in zip(j, k, strict=True):
+            for h, c, row in zip(j, k, weight, strict=True):
+                seen = np.linalg.norm(h) > 1e-12 * np.linalg.norm(row) * np.linalg.norm(jacobian)
+                if not seen:  # the neuron does not see x in this region
+                    parts = [(w, x, np.append(on, float(c > 0))) for w, x, on in parts]
+                    continue
                 parts = [half for part in parts for half in _halves(*part, h, float(c))]
                 if len(parts) + len(after) > max_regions:
                     raise ValueError(
@@ -269,10 +280,7 @@ def _largest_jacobian(layers: list[tuple[Array, Array]], max_regions: int) -> fl
 
 def _halves(walls: Array, inside: Array, on: Array, h: Array, c: float) -> list[tuple[Array, Array, Array]]:
     """The parts of a region where h x + c > 0 and where it is < 0, those that have an inside."""
-    length = float(np.linalg.norm(h))
-    if length < 1e-12:  # the neuron does not see x in this region
-        return [(walls, inside, np.append(on, float(c > 0)))]
-    wall = np.append(h, c) / length
+    wall = np.append(h, c) / np.linalg.norm(h)
     parts = []
     for sign in (1.0, -1.0):
         rows = np.vstack([walls, sign * wall])

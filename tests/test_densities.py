@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from gan_edu.densities import GaussianMixture, gaussian, grid, ring, two_modes
+from gan_edu.densities import GaussianMixture, Uniform, gaussian, grid, interpolates, ring, two_modes
+
+prove = settings(max_examples=25, deadline=None, derandomize=True)
 
 LINE = GaussianMixture([-3.0, 0.0, 2.5], [0.6, 0.8, 0.4], [0.2, 0.5, 0.3])
 PLANE = GaussianMixture([[0.0, 1.0], [2.0, -1.0]], [0.5, 1.5], [0.3, 0.7])
@@ -126,6 +131,154 @@ def test_zero_weight_components_do_not_count() -> None:
     np.testing.assert_allclose(p.score(x), -x, rtol=1e-14)
 
 
+# --- tails, noise, boxes ------------------------------------------------------------------------------------------
+
+
+def test_survival_function_is_the_rest_of_the_cdf() -> None:
+    x = np.linspace(-6, 6, 49)
+    np.testing.assert_allclose(LINE.sf(x) + LINE.cdf(x), 1, atol=1e-15)
+    assert LINE.sf(np.zeros((2, 3))).shape == (2, 3)
+    assert LINE.sf(0.0).shape == ()
+
+
+def test_survival_function_keeps_its_digits_in_the_tail() -> None:
+    x = np.array([3.0, 6.0, 12.0, 18.0])
+    np.testing.assert_allclose(LINE.sf(x), LINE.weights @ stats.norm.sf(x, LINE.means, LINE.stds[:, None]), rtol=1e-12)
+    assert 0 < float(LINE.sf(12.0)) < 1e-40
+    assert float(gaussian(2.0, 3.0).sf(92.0)) == pytest.approx(stats.norm.sf(30.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("p", [LINE, PLANE])
+def test_noise_adds_its_variance(p: GaussianMixture) -> None:
+    blurred = p.smoothed(0.75)
+    np.testing.assert_allclose(blurred.stds**2, p.stds**2 + 0.75**2, rtol=1e-14)
+    np.testing.assert_array_equal(blurred.means, p.means)
+    np.testing.assert_array_equal(blurred.weights, p.weights)
+    np.testing.assert_array_equal(p.smoothed(0.0).stds, p.stds)
+
+
+@pytest.mark.parametrize("x", [-3.0, 0.2, 1.7])
+def test_smoothing_is_the_convolution_with_a_normal_density(x: float) -> None:
+    product = integrate.quad(
+        lambda t: float(LINE.prob(t)) * stats.norm.pdf(x, t, 0.75), -8, 8, points=(-3, 0, 2.5), epsabs=1e-12
+    )
+    assert float(LINE.smoothed(0.75).prob(x)) == pytest.approx(product[0], rel=1e-9)
+
+
+def test_box_reaches_around_every_component_that_has_weight() -> None:
+    np.testing.assert_allclose(LINE.box(2.0), [[-4.2], [3.3]])
+    np.testing.assert_allclose(PLANE.box(3.0), [[-2.5, -5.5], [6.5, 3.5]])
+    np.testing.assert_allclose(GaussianMixture([0.0, 9.0], [1.0, 5.0], [1.0, 0.0]).box(4.0), [[-4], [4]])
+
+
+# --- intervals ----------------------------------------------------------------------------------------------------
+
+
+@prove
+@given(st.floats(-5, 5), st.floats(0.1, 5), st.lists(st.floats(-12, 12), min_size=1, max_size=5))
+def test_uniform_laws_are_scipy_s(low: float, width: float, x: list[float]) -> None:
+    p, exact = Uniform(low, low + width), stats.uniform(low, low + width - low)
+    np.testing.assert_allclose(p.prob(x), exact.pdf(x), rtol=1e-12)
+    np.testing.assert_allclose(p.cdf(x), exact.cdf(x), atol=1e-12)
+    np.testing.assert_allclose(p.sf(x), exact.sf(x), atol=1e-12)
+    np.testing.assert_allclose(np.asarray(p.cdf(x)) + p.sf(x), 1, atol=1e-14)
+
+
+def test_uniform_at_its_edges() -> None:
+    p = Uniform(-1.0, 3.0)
+    assert p.prob([-1.0, 3.0]).tolist() == [0.25, 0.25]
+    assert p.prob([-1.0001, 3.0001]).tolist() == [0.0, 0.0]
+    assert p.log_prob([-2.0, 0.0]).tolist() == [-np.inf, -np.log(4)]
+    assert p.cdf([-9.0, -1.0, 0.0, 3.0, 9.0]).tolist() == [0, 0, 0.25, 1, 1]
+    assert p.sf([-9.0, -1.0, 0.0, 3.0, 9.0]).tolist() == [1, 1, 0.75, 0, 0]
+    assert p.sf(3.0 - 1e-16 * 4) > 0
+    assert p.box(7.0).tolist() == [[-1.0], [3.0]]
+    assert p.dim == 1
+    assert p.prob(0.0).shape == p.cdf(0.0).shape == p.log_prob(0.0).shape == ()
+    assert p.log_prob(np.zeros((2, 3))).shape == (2, 3)
+    assert Uniform() == Uniform(0.0, 1.0)
+
+
+def test_uniform_samples() -> None:
+    p = Uniform(-1.0, 3.0)
+    x = p.sample(20_000, generator=0)
+    assert x.shape == (20_000,)
+    assert stats.kstest(x, stats.uniform(-1, 4).cdf).pvalue > 0.01
+    assert (p.sample(5, generator=7) == p.sample(5, generator=np.random.default_rng(7))).all()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        p.low = 0.0
+
+
+# --- where a gradient penalty looks -------------------------------------------------------------------------------
+
+
+def moments(p: GaussianMixture) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of a mixture."""
+    mean = p.weights @ p.means
+    centred = p.means - mean
+    return mean, (p.weights * centred.T) @ centred + (p.weights @ p.stds**2) * np.eye(p.dim)
+
+
+@prove
+@given(st.floats(-4, 4), st.floats(0.2, 2), st.floats(-4, 4), st.floats(0.2, 2))
+def test_interpolates_have_the_closed_moments(m1: float, s1: float, m2: float, s2: float) -> None:
+    mean, variance = moments(interpolates(gaussian(m1, s1), gaussian(m2, s2)))
+    assert mean[0] == pytest.approx((m1 + m2) / 2, abs=1e-12)
+    assert variance[0, 0] == pytest.approx((s1**2 + s2**2) / 3 + (m1 - m2) ** 2 / 12, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("p", "g"), [(LINE, two_modes()), (gaussian([1.0, 2.0], 0.5), PLANE), (PLANE, ring(3, 2.0, 0.5))]
+)
+def test_interpolates_of_mixtures_have_the_closed_moments(p: GaussianMixture, g: GaussianMixture) -> None:
+    (m1, c1), (m2, c2) = moments(p), moments(g)
+    mean, covariance = moments(interpolates(p, g))
+    np.testing.assert_allclose(mean, (m1 + m2) / 2, atol=1e-12)
+    # E eps^2 = E (1 - eps)^2 = 1/3, and var eps = 1/12.
+    np.testing.assert_allclose(covariance, (c1 + c2) / 3 + np.outer(m1 - m2, m1 - m2) / 12, atol=1e-11)
+    assert interpolates(p, g).weights.sum() == pytest.approx(1, abs=1e-14)
+
+
+@pytest.mark.parametrize(("p", "g"), [(LINE, two_modes()), (gaussian(0.0, 0.3), gaussian(4.0, 1.0))])
+def test_interpolates_have_the_law_of_interpolated_samples(p: GaussianMixture, g: GaussianMixture) -> None:
+    rng = np.random.default_rng(0)
+    eps = rng.random(20_000)
+    x_hat = eps * p.sample(20_000, generator=rng) + (1 - eps) * g.sample(20_000, generator=rng)
+    assert stats.kstest(x_hat, interpolates(p, g).cdf).pvalue > 0.01
+
+
+def test_interpolates_in_the_plane_have_the_law_of_interpolated_samples() -> None:
+    p, g, rng = PLANE, ring(3, 2.0, 0.5), np.random.default_rng(1)
+    eps = rng.random((20_000, 1))
+    x_hat = eps * p.sample(20_000, generator=rng) + (1 - eps) * g.sample(20_000, generator=rng)
+    law = interpolates(p, g)
+    for direction in np.array([[1.0, 0.0], [0.0, 1.0], [0.6, -0.8]]):  # every projection is a mixture on the line
+        shadow = GaussianMixture(law.means @ direction, law.stds, law.weights)
+        assert stats.kstest(x_hat @ direction, shadow.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize(
+    ("far", "s1", "s2"),
+    [
+        (4.0, 1.0, 1.0),
+        (4.0, 0.1, 1.0),
+        (3.0, 0.2, 0.2),
+        (6.0, 0.05, 0.05),
+        (0.0, 1.0, 2.0),
+        (4.0, 0.01, 1.0),
+    ],
+)
+def test_density_of_interpolates_is_the_mean_over_eps(far: float, s1: float, s2: float) -> None:
+    law = interpolates(gaussian(0.0, s1), gaussian(far, s2))
+    cuts = [0, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997, 0.999, 1]
+    for x in [*np.linspace(-2 * s1, 2 * s1, 7), *np.linspace(-1, far + 1, 7)]:
+        parts = [
+            integrate.quad(lambda e, x=x: stats.norm.pdf(x, (1 - e) * far, np.hypot(e * s1, (1 - e) * s2)), a, b)[0]
+            for a, b in pairwise(cuts)
+        ]
+        assert float(law.prob(x)) == pytest.approx(sum(parts), abs=1e-8)
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [
@@ -171,7 +324,22 @@ def test_zero_weight_components_do_not_count() -> None:
             lambda: PLANE.score(np.zeros((4, 3))),
             "points must have shape (..., 2), got (4, 3); put coordinates in the last",
         ),
-        (lambda: PLANE.cdf([0.0, 0.0]), "cdf needs a one-dimensional mixture, got dimension 2; use samples instead"),
+        (lambda: PLANE.cdf([0.0, 0.0]), "a one-dimensional mixture, got dimension 2; use samples instead"),
+        (lambda: PLANE.sf([0.0, 0.0]), "a one-dimensional mixture, got dimension 2; use samples instead"),
+        (lambda: LINE.smoothed(-0.1), "the noise's std must be finite and not negative, got -0.1; zero adds none"),
+        (lambda: LINE.smoothed(np.nan), "the noise's std must be finite and not negative, got nan; zero adds none"),
+        (lambda: Uniform(1.0, 1.0), "low must be below high, both finite, got [1.0, 1.0]; swap or mend the ends"),
+        (lambda: Uniform(2.0, 1.0), "low must be below high, both finite, got [2.0, 1.0]; swap or mend the ends"),
+        (lambda: Uniform(0.0, np.inf), "low must be below high, both finite, got [0.0, inf]; swap or mend the ends"),
+        (lambda: Uniform(np.nan, 1.0), "low must be below high, both finite, got [nan, 1.0]; swap or mend the ends"),
+        (
+            lambda: interpolates(LINE, PLANE),
+            "both densities must have the same dimension, got 1 and 2; change one",
+        ),
+        (
+            lambda: interpolates(ring(8, 2.0, 0.001), ring(8, 2.0, 0.001)),
+            "the components must not be narrow beside their distance, got std 0.000707 for distance 4; average over",
+        ),
     ],
 )
 def test_errors_say_what_to_do(build, words: str) -> None:

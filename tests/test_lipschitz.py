@@ -1,0 +1,524 @@
+"""Tests of gan_edu.lipschitz: closed forms, NumPy's singular values, finite differences, and every region by hand."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_edu.lipschitz import (
+    clip_bound,
+    gradient_norms,
+    lipschitz_lower_bound,
+    relu_lipschitz,
+    secant_slopes,
+    spectral_bound,
+)
+from gan_edu.networks import Ensemble
+
+prove = settings(max_examples=25, deadline=None, derandomize=True)
+Net = list[tuple[np.ndarray, np.ndarray]]
+
+
+def random_net(widths: list[int], seed: int, bias: float = 1.0) -> Net:
+    rng = np.random.default_rng(seed)
+    return [(rng.normal(size=(n, m)), bias * rng.normal(size=n)) for m, n in pairwise(widths)]
+
+
+def ensemble(widths: list[int], members: int, activation: str = "relu") -> Ensemble:
+    streams = [torch.Generator().manual_seed(e) for e in range(members)]
+    return Ensemble(widths, streams, activation, torch.float64)
+
+
+def member(net: Ensemble, e: int) -> Net:
+    """Member e as pairs W (out, in) and b (out,)."""
+    weights, biases = ([p.detach().numpy() for p in part] for part in (net.weights, net.biases))
+    return [(w[e].T, b[e, 0]) for w, b in zip(weights, biases, strict=True)]
+
+
+def relu_critic(net: Net) -> Callable[[torch.Tensor], torch.Tensor]:
+    def critic(x: torch.Tensor) -> torch.Tensor:
+        for layer, (w, b) in enumerate(net):
+            x = (x if layer == 0 else torch.relu(x)) @ torch.as_tensor(w).T + torch.as_tensor(b)
+        return x[..., 0]
+
+    return critic
+
+
+def jacobians(net: Net, x: np.ndarray) -> np.ndarray:
+    """Jacobian of a ReLU net at each point (n, d), by the chain rule: (n, out, d)."""
+    jacobian = np.broadcast_to(np.eye(x.shape[1]), (len(x), x.shape[1], x.shape[1]))
+    for layer, (w, b) in enumerate(net):
+        jacobian, x = w @ jacobian, x @ w.T + b
+        if layer < len(net) - 1:
+            jacobian, x = jacobian * (x > 0)[..., None], np.maximum(x, 0)
+    return jacobian
+
+
+def steepest(net: Net, x: np.ndarray) -> float:
+    return float(np.linalg.svd(jacobians(net, x), compute_uv=False).max())
+
+
+def breakpoints(net: Net) -> np.ndarray:
+    """Where a net on the line changes slope: the zeros of every neuron, piece by piece."""
+    ends = np.array([-1e4, 1e4])
+    for depth in range(1, len(net)):
+        found = []
+        for low, high in pairwise(ends):
+            x = np.array([[low + (high - low) / 3], [high - (high - low) / 3]])
+            out = x
+            for layer, (w, b) in enumerate(net[:depth]):
+                out = (out if layer == 0 else np.maximum(out, 0)) @ w.T + b
+            slope = (out[1] - out[0]) / (x[1] - x[0])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                zero = x[0] - out[0] / slope
+            found.append(zero[(zero > low) & (zero < high)])
+        ends = np.sort(np.concatenate([ends, *found]))
+    return ends
+
+
+def cells_of_the_plane(w: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A point in every cell that the lines w x + b = 0 cut the plane into; not all of them may be parallel."""
+    norm = np.linalg.norm(w, axis=1)
+    w, b = w[norm > 0] / norm[norm > 0, None], b[norm > 0] / norm[norm > 0]
+    points = []
+    for i, j in combinations(range(len(w)), 2):
+        if abs(np.linalg.det(w[[i, j]])) < 1e-9:
+            continue
+        corner = np.linalg.solve(w[[i, j]], -b[[i, j]])
+        gap = np.abs(w @ corner + b)
+        through = gap < 1e-9
+        # Directions of the lines through the corner; a point between any two neighbours of these.
+        angle = np.sort(np.arctan2(w[through, 0], -w[through, 1]) % np.pi)
+        angle = np.concatenate([angle, angle + np.pi])
+        between = (angle + np.append(angle[1:], angle[0] + 2 * np.pi)) / 2
+        radius = 0.5 * gap[~through].min() if (~through).any() else 1.0
+        points.append(corner + radius * np.column_stack([np.cos(between), np.sin(between)]))
+    return np.concatenate(points)
+
+
+# --- gradient norms -----------------------------------------------------------------------------------------------
+
+
+def test_gradient_norms_of_closed_forms() -> None:
+    x = torch.tensor([[0.3, -1.2], [2.0, 0.5], [-0.7, 0.1]], dtype=torch.float64)
+    norm = x.norm(dim=-1)
+    torch.testing.assert_close(gradient_norms(lambda x: (x**2).sum(-1), x), 2 * norm)
+    torch.testing.assert_close(gradient_norms(lambda x: (x**4).sum(-1), x), 4 * (x**6).sum(-1).sqrt())
+    affine = gradient_norms(lambda x: x @ torch.tensor([[3.0], [-4.0]], dtype=torch.float64) + 7, x)
+    torch.testing.assert_close(affine, torch.full((3,), 5.0, dtype=torch.float64))  # shape (..., 1) is one number too
+    torch.testing.assert_close(
+        gradient_norms(lambda x: torch.exp(-(x**2).sum(-1) / 2), x), norm * torch.exp(-(norm**2) / 2)
+    )
+
+
+def test_gradient_norms_keep_the_axes_and_the_dtype() -> None:
+    x = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
+    norms = gradient_norms(lambda x: (x**2).sum(-1) / 2, x)
+    assert norms.dtype == torch.float32
+    torch.testing.assert_close(norms, x.norm(dim=-1))
+    assert not norms.requires_grad
+    assert not x.requires_grad
+    assert gradient_norms(lambda x: x.sum(-1), np.zeros((5, 2))).dtype == torch.float64
+    assert float(gradient_norms(lambda x: (x**2).sum(), [3.0, 4.0])) == 10.0  # one point, no batch
+
+
+def test_gradient_norms_of_an_ensemble_are_each_member_s_own() -> None:
+    net = ensemble([2, 7, 5, 1], 3, "tanh")
+    x = torch.randn(3, 11, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    norms, h = gradient_norms(net, x), 1e-6
+    assert norms.shape == (3, 11)
+    with torch.no_grad():
+        slopes = [(net(x + h * e) - net(x - h * e))[..., 0] / (2 * h) for e in torch.eye(2, dtype=torch.float64)]
+    torch.testing.assert_close(norms, torch.stack(slopes, -1).norm(dim=-1), rtol=1e-7, atol=1e-9)
+
+
+def test_gradient_norms_can_be_differentiated_again() -> None:
+    x = torch.tensor([[0.4, -0.9], [1.1, 0.3]], dtype=torch.float64)
+
+    def mean_norm(w: torch.Tensor) -> torch.Tensor:
+        return gradient_norms(lambda x: torch.sin(x @ w), x, create_graph=True).mean()
+
+    w, h = torch.tensor([0.7, -1.3], dtype=torch.float64), 1e-6
+    (slope,) = torch.autograd.grad(mean_norm(v := w.clone().requires_grad_()), v)
+    shifts = h * torch.eye(2, dtype=torch.float64)
+    by_differences = [(mean_norm(w + e) - mean_norm(w - e)).item() / (2 * h) for e in shifts]
+    assert slope.tolist() == pytest.approx(by_differences, rel=1e-7)
+    by_hand = ((x @ w).cos().abs() * w.norm()).mean()
+    torch.testing.assert_close(mean_norm(w), by_hand)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_gradient_norms_of_a_constant_are_zero(create_graph: bool) -> None:
+    x = torch.ones(2, 3, 4, dtype=torch.float64)
+    norms = gradient_norms(lambda x: torch.full(x.shape[:-1], 7.0), x, create_graph=create_graph)
+    assert norms.tolist() == [[0.0] * 3] * 2
+    assert gradient_norms(lambda x: 0 * x.sum(-1), x, create_graph=create_graph).tolist() == [[0.0] * 3] * 2
+
+
+def test_gradient_norms_work_where_gradients_are_switched_off() -> None:
+    with torch.no_grad():
+        assert gradient_norms(lambda x: 2 * x[..., 0], [[1.0]]).tolist() == [2.0]
+
+
+# --- secants ------------------------------------------------------------------------------------------------------
+
+
+def test_secant_slopes_of_closed_forms() -> None:
+    x = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    y = torch.tensor([[3.0, 4.0], [1.0, -1.0]], dtype=torch.float64)
+    assert secant_slopes(lambda x: x[..., 0] ** 2, x, y).tolist() == [9 / 5, 0.0]
+    assert secant_slopes(lambda x: -2 * x[..., 1:], x, y).tolist() == [8 / 5, 2.0]  # (..., 1) is one number too
+    assert secant_slopes(lambda x: x.sum(-1), x[None], y[None]).shape == (1, 2)
+    assert not secant_slopes(ensemble([2, 3, 1], 1), x[None], y[None]).requires_grad
+
+
+@prove
+@given(st.integers(0, 10**6))
+def test_no_secant_is_steeper_than_the_lipschitz_constant(seed: int) -> None:
+    net, rng = random_net([2, 4, 1], seed), np.random.default_rng(seed)
+    x, y = rng.normal(0, 3, (2, 200, 2))
+    assert float(secant_slopes(relu_critic(net), x, y).max()) <= relu_lipschitz(net) * (1 + 1e-9)
+
+
+# --- upper bounds -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("widths", [[2, 1], [3, 5, 2], [4, 3, 6, 1], [1, 1, 1]])
+def test_spectral_bound_is_the_product_of_numpy_s_norms(widths: list[int]) -> None:
+    net = random_net(widths, 1)
+    largest = [np.linalg.svd(w, compute_uv=False)[0] for w, _ in net]
+    squares = [(w**2).sum() for w, _ in net]
+    assert spectral_bound(net) == pytest.approx(np.prod(largest), rel=1e-12)
+    assert spectral_bound(net, norm="frobenius") == pytest.approx(np.sqrt(np.prod(squares)), rel=1e-12)
+    assert isinstance(spectral_bound(net), float)
+
+
+@pytest.mark.parametrize("bound", [spectral_bound, relu_lipschitz, lambda net: spectral_bound(net, norm="frobenius")])
+def test_an_ensemble_has_one_constant_a_member(bound: Callable[[Any], Any]) -> None:
+    net = ensemble([2, 5, 3, 1], 4)
+    constants = bound(net)
+    assert constants.shape == (4,)
+    assert constants.tolist() == pytest.approx([bound(member(net, e)) for e in range(4)], rel=1e-12)
+    assert len(set(constants.round(9))) == 4
+    with torch.no_grad():  # `member` reads the weights as the net itself does
+        x = torch.randn(4, 6, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        for e in range(4):
+            torch.testing.assert_close(relu_critic(member(net, e))(x[e]), net(x)[e, :, 0])
+
+
+def test_spectral_bound_holds_for_tanh_too() -> None:
+    net = ensemble([2, 6, 1], 3, "tanh")
+    x = torch.randn(3, 500, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert (gradient_norms(net, x).max(-1).values.numpy() <= spectral_bound(net)).all()
+
+
+@pytest.mark.parametrize("widths", [[2, 1], [2, 8, 1], [3, 4, 5, 1], [1, 3, 2]])
+def test_clip_bound_is_attained_by_the_net_whose_weights_are_all_c(widths: list[int]) -> None:
+    c = 0.3
+    net = [(np.full((n, m), c), np.zeros(n)) for m, n in pairwise(widths)]
+    inside = np.full((1, widths[0]), 2.0)
+    assert steepest(net, inside) == pytest.approx(clip_bound(c, widths), rel=1e-12)
+    assert relu_lipschitz(net) == pytest.approx(clip_bound(c, widths), rel=1e-9)
+    if widths[-1] == 1:
+        assert float(gradient_norms(relu_critic(net), inside)[0]) == pytest.approx(clip_bound(c, widths), rel=1e-12)
+
+
+@prove
+@given(st.integers(0, 10**6), st.floats(0.01, 3), st.lists(st.integers(1, 5), min_size=2, max_size=4))
+def test_no_net_with_clipped_weights_exceeds_the_clip_bound(seed: int, c: float, widths: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    net = [(rng.uniform(-c, c, (n, m)), 10 * rng.normal(size=n)) for m, n in pairwise(widths)]  # biases are not bounded
+    assert spectral_bound(net) <= clip_bound(c, widths) * (1 + 1e-12)
+    assert steepest(net, rng.normal(0, 5, (200, widths[0]))) <= clip_bound(c, widths) * (1 + 1e-12)
+
+
+def test_clip_bound_of_no_weight_at_all() -> None:
+    assert clip_bound(0.0, [2, 3, 1]) == 0.0
+
+
+# --- the exact constant -------------------------------------------------------------------------------------------
+
+
+def test_patterns_that_no_input_shows_do_not_count() -> None:
+    # relu(x) - 3 relu(x - 1): slopes 0, 1, -2; -3 alone would need x > 1 and x < 0.
+    tent = [(np.ones((2, 1)), np.array([0.0, -1.0])), (np.array([[1.0, -3.0]]), np.zeros(1))]
+    assert relu_lipschitz(tent) == pytest.approx(2, rel=1e-12)
+    # A third layer of one neuron that is on only where the tent is above 1/2, that is on (1/2, 5/4).
+    clipped = [*tent[:1], (np.array([[1.0, -3.0]]), np.array([-0.5])), (np.array([[5.0]]), np.zeros(1))]
+    assert relu_lipschitz(clipped) == pytest.approx(10, rel=1e-12)
+    # ... and where it is above 2, that is nowhere: the tent's top is 1.
+    never = [*tent[:1], (np.array([[1.0, -3.0]]), np.array([-2.0])), (np.array([[5.0]]), np.zeros(1))]
+    assert relu_lipschitz(never) == 0.0
+
+
+@pytest.mark.parametrize("widths", [[1, 1, 1], [1, 3, 1], [1, 8, 1], [1, 3, 3, 1], [1, 5, 4, 2], [1, 3, 3, 3, 1]])
+@pytest.mark.parametrize("seed", range(4))
+def test_on_the_line_it_is_the_steepest_piece_between_breakpoints(widths: list[int], seed: int) -> None:
+    net = random_net(widths, seed)
+    ends = breakpoints(net)
+    assert relu_lipschitz(net) == pytest.approx(steepest(net, (ends[1:, None] + ends[:-1, None]) / 2), rel=1e-9)
+
+
+@pytest.mark.parametrize("widths", [[2, 2, 1], [2, 4, 1], [2, 6, 1], [2, 4, 3]])
+@pytest.mark.parametrize("seed", range(3))
+def test_in_the_plane_it_is_the_steepest_of_the_cells_between_lines(widths: list[int], seed: int) -> None:
+    net = random_net(widths, seed)
+    assert relu_lipschitz(net) == pytest.approx(steepest(net, cells_of_the_plane(*net[0])), rel=1e-9)
+
+
+@pytest.mark.parametrize("widths", [[2, 3, 1], [2, 5, 2], [2, 7, 1]])
+@pytest.mark.parametrize("seed", range(3))
+def test_lines_through_one_point(widths: list[int], seed: int) -> None:
+    net = random_net(widths, seed, bias=0.0)
+    assert relu_lipschitz(net) == pytest.approx(steepest(net, cells_of_the_plane(*net[0])), rel=1e-9)
+    moved = [(net[0][0], net[0][0] @ np.array([2.0, -3.0])), *net[1:]]  # all lines through (-2, 3)
+    assert relu_lipschitz(moved) == pytest.approx(relu_lipschitz(net), rel=1e-9)
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+@pytest.mark.parametrize("widths", [[2, 3, 3, 1], [2, 4, 3, 2], [2, 3, 2, 2, 1]])
+@pytest.mark.parametrize("seed", range(3))
+def test_deep_nets_in_the_plane_against_many_points(widths: list[int], bias: float, seed: int) -> None:
+    net, ticks = random_net(widths, seed, bias), np.linspace(-1, 1, 301)
+    plane = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
+    brute = max(steepest(net, scale * plane) for scale in (3.0, 30.0, 1000.0))
+    assert relu_lipschitz(net) == pytest.approx(brute, rel=1e-9)
+
+
+def test_dead_and_duplicate_and_parallel_neurons() -> None:
+    (w, b), (v, c) = random_net([2, 4, 1], 5)
+    exact = relu_lipschitz([(w, b), (v, c)])
+    dead = [(np.vstack([w, np.zeros(2)]), np.append(b, -1.0)), (np.append(v, [[9.0]], 1), c)]
+    assert relu_lipschitz(dead) == pytest.approx(exact, rel=1e-9)
+    constant = [(np.vstack([w, np.zeros(2)]), np.append(b, 1.0)), (np.append(v, [[9.0]], 1), c)]
+    assert relu_lipschitz(constant) == pytest.approx(exact, rel=1e-9)
+    # The first neuron in two copies that share its output weight, one of them 3 times as steep and a third as heavy.
+    split = [(np.vstack([w, w[0], 3 * w[0]]), np.r_[b, b[0], 3 * b[0]])]
+    split += [(np.column_stack([v[0, 0] / 2, v[:, 1:], v[0, 0] / 4, v[0, 0] / 12]), c)]
+    assert relu_lipschitz(split) == pytest.approx(exact, rel=1e-9)
+    # Mirror images: relu(a) - relu(-a) = a, so the slope is |w| everywhere; relu(a) + relu(-a) = |a| likewise.
+    for sign in (1.0, -1.0):
+        mirror = [(np.array([[3.0, 4.0], [-3.0, -4.0]]), np.array([1.0, -1.0])), (np.array([[1.0, sign]]), np.zeros(1))]
+        assert relu_lipschitz(mirror) == pytest.approx(5, rel=1e-9)
+    # Parallel lines: only three of the four patterns exist.
+    strip = [(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0.0, -1.0])), (np.array([[1.0, -3.0]]), np.zeros(1))]
+    assert relu_lipschitz(strip) == pytest.approx(2, rel=1e-9)
+
+
+def test_hidden_neurons_that_are_dead_in_the_second_layer() -> None:
+    # relu(-relu(x) - 1) is off everywhere, relu(relu(x) + 1) is on everywhere.
+    net = [(np.ones((1, 1)), np.zeros(1)), (np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0]))]
+    net += [(np.array([[7.0, 2.0]]), np.zeros(1))]
+    assert relu_lipschitz(net) == pytest.approx(2, rel=1e-12)
+
+
+def test_neurons_that_do_not_see_the_input_still_shift_the_next_layer() -> None:
+    # relu(c - relu(x)) has slope 1 on (0, c) if c > 0, and is 0 if a neuron that is off stands for c.
+    for bias, weight, exact in ((1.0, 1.0, 1.0), (-1.0, -1.0, 0.0), (-1.0, 1.0, 0.0)):
+        net = [(np.array([[1.0], [0.0]]), np.array([0.0, bias])), (np.array([[-1.0, weight]]), np.zeros(1))]
+        assert relu_lipschitz([*net, (np.ones((1, 1)), np.zeros(1))]) == pytest.approx(exact, abs=1e-12)
+
+
+def test_three_inputs_and_vector_outputs() -> None:
+    rng = np.random.default_rng(3)
+    net = random_net([3, 4, 2], 7)
+    points = rng.normal(size=(200_000, 3)) * rng.choice([1.0, 10.0, 100.0], size=(200_000, 1))
+    assert relu_lipschitz(net) == pytest.approx(steepest(net, points), rel=1e-9)
+
+
+def test_a_net_without_hidden_layer_has_its_matrix_s_norm() -> None:
+    w = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert relu_lipschitz([(w, np.ones(2))]) == pytest.approx(np.sqrt(np.linalg.eigvalsh(w.T @ w)[-1]), rel=1e-12)
+
+
+@prove
+@given(st.integers(0, 10**6), st.floats(-5, 5))
+def test_scaling_the_last_layer_scales_the_constant(seed: int, c: float) -> None:
+    net = random_net([2, 4, 2], seed)
+    scaled = [*net[:-1], (c * net[-1][0], net[-1][1])]
+    assert relu_lipschitz(scaled) == pytest.approx(abs(c) * relu_lipschitz(net), rel=1e-9)
+
+
+@prove
+@given(st.integers(0, 10**6), st.sampled_from([[1, 4, 1], [2, 3, 1], [2, 3, 2, 1], [3, 3, 1]]))
+def test_lower_bound_below_exact_below_upper_bounds(seed: int, widths: list[int]) -> None:
+    net, rng = random_net(widths, seed), np.random.default_rng(seed)
+    lower, where = lipschitz_lower_bound(relu_critic(net), rng.normal(0, 2, (50, widths[0])), climb=1)
+    exact, upper = relu_lipschitz(net), spectral_bound(net)
+    assert lower <= exact * (1 + 1e-9)
+    assert exact <= upper * (1 + 1e-9)
+    assert upper <= spectral_bound(net, norm="frobenius") * (1 + 1e-12)
+    assert float(gradient_norms(relu_critic(net), where[None])[0]) == pytest.approx(lower, rel=1e-12)
+
+
+# --- the lower bound by search ------------------------------------------------------------------------------------
+
+
+def test_lower_bound_of_a_tanh_net_on_the_line_against_a_dense_grid() -> None:
+    rng = np.random.default_rng(0)
+    w, b, v = rng.normal(0, 2, 6), rng.normal(0, 3, 6), rng.normal(size=6)
+    x = np.linspace(-10, 10, 2_000_001)
+    slope = sum(v[k] * w[k] / np.cosh(w[k] * x + b[k]) ** 2 for k in range(6))
+    tensors = [torch.as_tensor(a) for a in (w, b, v)]
+    start = (-b / w)[:, None]
+    found, where = lipschitz_lower_bound(lambda x: torch.tanh(x * tensors[0] + tensors[1]) @ tensors[2], start)
+    assert found == pytest.approx(np.abs(slope).max(), rel=1e-9)
+    assert where.shape == (1,)
+    assert abs(where[0] - x[np.abs(slope).argmax()]) < 1e-4
+
+
+def test_lower_bound_of_a_tanh_net_in_the_plane_against_a_dense_grid() -> None:
+    net = ensemble([2, 6, 1], 1, "tanh")
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter *= 4
+    ticks = torch.linspace(-4, 4, 401, dtype=torch.float64)
+    plane = torch.stack(torch.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2)
+    fine = float(gradient_norms(net, plane[None]).max())
+    found, where = lipschitz_lower_bound(lambda x: net(x[None])[0], plane[::97])
+    assert fine * (1 - 1e-12) <= found <= fine * 1.001
+    assert float(gradient_norms(net, torch.as_tensor(where)[None, None])) == pytest.approx(found, rel=1e-12)
+
+
+def test_the_search_starts_from_the_best_and_never_loses_it() -> None:
+    points = [[0.1], [3.0], [0.2]]
+
+    def square(x: torch.Tensor) -> torch.Tensor:
+        return x[..., 0] ** 2
+
+    best, where = lipschitz_lower_bound(square, points, climb=0)
+    assert (best, where.tolist()) == (6.0, [3.0])
+    assert lipschitz_lower_bound(square, points, climb=1)[0] > 6
+    # One point alone has no spread to step by, and still climbs.
+    alone, _ = lipschitz_lower_bound(lambda x: torch.sin(x[..., 0]), [[0.3]])
+    assert alone == pytest.approx(1, abs=1e-9)
+
+
+def test_the_search_climbs_from_the_best_points_not_the_worst() -> None:
+    def two_steps(x: torch.Tensor) -> torch.Tensor:
+        return 2 * torch.tanh(x[..., 0]) + torch.tanh(2 * (x[..., 0] - 50)) / 4  # slopes of 2 at 0, 1/2 at 50
+
+    best, where = lipschitz_lower_bound(two_steps, [[49.9], [0.4], [50.3]], climb=1)
+    assert best == pytest.approx(2, rel=1e-9)
+    assert abs(where[0]) < 1e-4
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------
+
+ONE = [(np.ones((1, 2)), np.zeros(1))]
+REFUSALS: list[tuple[Callable[[], Any], str]] = [
+    (
+        lambda: gradient_norms(lambda x: x, np.zeros((3, 2))),
+        "the critic must return one number a point, (3,), got (3, 2); sum or pick one",
+    ),
+    (
+        lambda: gradient_norms(lambda x: x.sum(), np.zeros((3, 2))),
+        "the critic must return one number a point, (3,), got ()",
+    ),
+    (
+        lambda: gradient_norms(lambda x: x, 1.0),
+        "points must have shape (..., d) and be at least one, got (); add an axis",
+    ),
+    (
+        lambda: gradient_norms(lambda x: x, np.zeros((0, 2))),
+        "points must have shape (..., d) and be at least one, got (0, 2)",
+    ),
+    (
+        lambda: secant_slopes(lambda x: x[..., 0], np.zeros((3, 2)), np.ones((1, 2))),
+        "x and y must have one shape, got (3, 2) and (1, 2); pair the points",
+    ),
+    (
+        lambda: secant_slopes(lambda x: x[..., 0], [[0.0], [1.0]], [[2.0], [1.0]]),
+        "the two points of a secant must differ, got a pair that coincides; drop it",
+    ),
+    (
+        lambda: lipschitz_lower_bound(lambda x: x[..., 0], np.zeros((2, 2, 2))),
+        "points must have shape (n, d) and finite",
+    ),
+    (
+        lambda: lipschitz_lower_bound(lambda x: torch.sqrt(x[..., 0]), [[0.0], [1.0]]),
+        "points must have shape (n, d) and finite gradients there, got shape (2, 1)",
+    ),
+    (lambda: spectral_bound(ONE, norm="max"), "unknown norm 'max'; choose one of 'frobenius', 'spectral'"),
+    (
+        lambda: spectral_bound([]),
+        "a net is pairs of W (out, in) and b (out,), each in the out of the one before, got []",
+    ),
+    (
+        lambda: relu_lipschitz([*ONE, *ONE]),
+        "a net is pairs of W (out, in) and b (out,), each in the out of the one before",
+    ),
+    (lambda: relu_lipschitz([(np.ones(2), np.zeros(1))]), "a net is pairs of W (out, in) and b (out,)"),
+    (lambda: relu_lipschitz([(np.ones((1, 2)), np.zeros(2))]), "a net is pairs of W (out, in) and b (out,)"),
+    (
+        lambda: spectral_bound([(np.array([[np.nan]]), np.zeros(1))]),
+        "weights and biases must be finite, got NaN or infinity; the training has diverged",
+    ),
+    (
+        lambda: relu_lipschitz([(np.ones((1, 1)), np.array([np.inf]))]),
+        "weights and biases must be finite, got NaN or infinity; the training has diverged",
+    ),
+    (
+        lambda: relu_lipschitz(ensemble([2, 3, 1], 1, "tanh")),
+        "only a ReLU net has linear regions, got activation 'tanh'; use spectral_bound",
+    ),
+    (
+        lambda: relu_lipschitz(random_net([2, 8, 1], 0), max_regions=10),
+        "the net must have at most 10 linear regions and has more; use spectral_bound and lipschitz_lower_bound, or raise",
+    ),
+    (
+        lambda: clip_bound(-0.1, [2, 1]),
+        "c must be finite and >= 0, widths at least two positive numbers, got -0.1 and [2, 1]",
+    ),
+    (lambda: clip_bound(math.nan, [2, 1]), "c must be finite and >= 0, widths at least two positive numbers, got nan"),
+    (lambda: clip_bound(0.1, [2]), "c must be finite and >= 0, widths at least two positive numbers, got 0.1 and [2]"),
+    (lambda: clip_bound(0.1, [2, 0, 1]), "c must be finite and >= 0, widths at least two positive numbers"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSALS, ids=[str(i) for i in range(len(REFUSALS))])
+def test_refusals_say_what_to_do(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        call()
+
+
+@pytest.mark.parametrize("bound", [spectral_bound, relu_lipschitz, lambda net: spectral_bound(net, norm="frobenius")])
+def test_diverged_weights_of_an_ensemble_are_refused(bound: Callable[[Any], Any]) -> None:
+    net = ensemble([2, 3, 1], 2)
+    with torch.no_grad():
+        net.weights[0][1, 0, 0] = math.nan
+    with pytest.raises(ValueError, match="weights and biases must be finite, got NaN or infinity"):
+        bound(net)
+
+
+@pytest.mark.parametrize(("lines", "regions"), [(3, 7), (5, 16)])
+def test_lines_in_general_position_cut_the_plane_into_so_many_regions(lines: int, regions: int) -> None:
+    net = random_net([2, lines, 1], 0)  # 1 + n + n (n - 1) / 2
+    assert relu_lipschitz(net, max_regions=regions) > 0
+    with pytest.raises(ValueError, match=f"at most {regions - 1} linear regions"):
+        relu_lipschitz(net, max_regions=regions - 1)
+
+
+def test_a_critic_that_ignores_x_is_flat() -> None:
+    level = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    assert gradient_norms(lambda x: level.expand(x.shape[:-1]), [[1.0], [2.0]]).tolist() == [0.0, 0.0]
+
+
+def test_secants_of_vector_outputs() -> None:
+    turned = torch.tensor([[0.0, -3.0], [3.0, 0.0]], dtype=torch.float64)
+    assert secant_slopes(lambda x: x @ turned, [[0.0, 0.0]], [[1.0, 2.0]]).tolist() == pytest.approx([3.0])
+    with pytest.raises(ValueError, match="one number or vector a point"):
+        secant_slopes(lambda x: x.sum(), [[0.0, 0.0]], [[1.0, 2.0]])
+
+
+def test_small_and_large_weights_cancel_in_the_exact_constant() -> None:
+    assert relu_lipschitz([([[1e-13]], [0.0]), ([[1e13]], [0.0])]) == pytest.approx(1.0)
