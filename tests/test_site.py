@@ -284,7 +284,7 @@ def test_pages_of_an_unset_address_link_nowhere_of_ours(html: Path) -> None:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of a copy of the book that has an address."""
     copy = tmp_path_factory.mktemp("published")
-    for name in ("book", "tools"):
+    for name in ("book", "gan_edu", "tools"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
     for name in ("_config.yml", "_toc.yml", "README.md"):
         shutil.copy(ROOT / name, copy)
