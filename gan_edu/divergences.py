@@ -17,7 +17,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import linear_sum_assignment, linprog, minimize
 from scipy.sparse import coo_array
 from scipy.spatial.distance import cdist
-from scipy.special import expit, gammaln, hyp1f1, log_expit, rel_entr
+from scipy.special import expit, gammaln, hyp1f1, log_expit, ndtr, rel_entr
 
 from gan_edu.densities import GaussianMixture, Uniform, gaussian
 from gan_edu.quadrature import Array, Density, Function, Law, as_laws, as_points, expectation, integrate
@@ -282,10 +282,12 @@ def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
         raise ValueError(
             f"edges must be at least two increasing numbers, got shape {e.shape}; use np.linspace(low, high, n)"
         )
+    if isinstance(p, GaussianMixture) and p.dim == 1:
+        z = (np.r_[-np.inf, e, np.inf][:, None] - p.means[:, 0]) / p.stds
+        # Above a component's mean a difference of upper tails: 1 minus a rounded number would be 0.
+        return np.asarray(np.where(z[:-1] > 0, -np.diff(ndtr(-z), axis=0), np.diff(ndtr(z), axis=0)) @ p.weights)
     if isinstance(p, Density):
-        below, above = np.r_[0.0, p.cdf(e), 1.0], np.r_[1.0, p.sf(e), 0.0]
-        # In the upper half a difference of upper tails: 1 minus a rounded number would be 0.
-        return np.asarray(np.maximum(0, np.where(below[1:] > 0.5, above[:-1] - above[1:], np.diff(below))))
+        return np.asarray(np.diff(np.r_[0.0, p.cdf(e), 1.0]))
     samples = np.asarray(p, dtype=np.float64)
     if samples.ndim != 1 or samples.size == 0 or not np.isfinite(samples).all():
         raise ValueError(

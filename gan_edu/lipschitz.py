@@ -241,7 +241,8 @@ def relu_lipschitz(net: Net, *, max_regions: int = 2000) -> float | Array:
         ValueError: the shapes do not chain, the activation is not ReLU, or there are more than `max_regions` regions.
 
     Example:
-        >>> tent = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, -3.0]], [0.0])]  # relu(x) - 3 relu(x - 1)
+        >>> # relu(x) - 3 relu(x - 1)
+        >>> tent = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, -3.0]], [0.0])]
         >>> relu_lipschitz(tent)
         2.0
 
