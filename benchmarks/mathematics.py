@@ -50,7 +50,7 @@ def show(name: str, ours: Callable[[], float], others: dict[str, Callable[[], fl
     for other, f in others.items():
         took, found = median_time(f)
         print(
-            f"    {other:<40} {1e3 * took:10.2f} ms   {took / seconds:8.1f} x   differs by {abs(found - expected):.1e}"
+            f"    {other:<40} {1e3 * took:10.2f} ms   {took / seconds:8.3g} x   differs by {abs(found - expected):.1e}"
         )
 
 
