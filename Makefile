@@ -57,15 +57,6 @@ lint: setup-test
 bench: setup-test
 	@set -e; for f in benchmarks/*.py; do echo "$$f"; $(VENV_PYTHON) "$$f"; done
 
-lint: setup-test
-	$(VENV_PYTHON) -m ruff check
-	$(VENV_PYTHON) -m ruff format --check
-	$(VENV_PYTHON) -m mypy
-
-bench: setup-test
-	@set -e; for f in benchmarks/*.py; do \
-		if [ -e "$$f" ]; then echo "$$f"; $(VENV_PYTHON) "$$f"; else echo "bench: there are no benchmarks yet"; fi; done
-
 colab: setup-test
 	@$(VENV_PYTHON) tools/colab.py $(NB)
 
