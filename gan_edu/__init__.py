@@ -1,6 +1,17 @@
 """gan_edu: the small package behind the book "GANs You Can Run". Theory in float64, training in ensembles."""
 
-from gan_edu.densities import GaussianMixture, Uniform, gaussian, grid, interpolates, ring, two_modes
+from gan_edu.densities import (
+    GaussianMixture,
+    Uniform,
+    digits,
+    gaussian,
+    grid,
+    interpolates,
+    parallel_line,
+    ring,
+    swiss_roll,
+    two_modes,
+)
 from gan_edu.divergences import (
     binned,
     cross_entropy,
@@ -38,7 +49,9 @@ _LAZY = {
     "spectral_bound": "lipschitz",
     "Ensemble": "networks",
     "Run": "training",
+    "PRESETS": "training",
     "TrainConfig": "training",
+    "sweep": "training",
     "train": "training",
 }
 __all__ = [
@@ -46,6 +59,7 @@ __all__ = [
     "Uniform",
     "binned",
     "cross_entropy",
+    "digits",
     "expectation",
     "fit_gaussian",
     "gaussian",
@@ -59,8 +73,10 @@ __all__ = [
     "nearest_neighbours",
     "optimal_critic",
     "optimal_discriminator",
+    "parallel_line",
     "parzen_log_likelihood",
     "ring",
+    "swiss_roll",
     "total_variation",
     "transport",
     "two_modes",

@@ -12,7 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, roots_legendre
 
-__all__ = ["GaussianMixture", "Uniform", "gaussian", "grid", "interpolates", "ring", "two_modes"]
+__all__ = [
+    "GaussianMixture",
+    "Uniform",
+    "digits",
+    "gaussian",
+    "grid",
+    "interpolates",
+    "parallel_line",
+    "ring",
+    "swiss_roll",
+    "two_modes",
+]
 
 Array = NDArray[np.float64]
 
@@ -284,6 +295,50 @@ def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixt
     """
     ticks = spacing * (np.arange(side) - (side - 1) / 2)
     return GaussianMixture(np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2), std)
+
+
+def parallel_line(theta: float, n: int, *, generator: np.random.Generator | int) -> Array:
+    """n points on the segment {theta} x [0, 1], shape (n, 2): a law without a density in the plane.
+
+    Example:
+        >>> parallel_line(0.5, 3, generator=0)[:, 0].tolist()
+        [0.5, 0.5, 0.5]
+
+    Source: Arjovsky et al. (2017), example 1. Chapter: 08.
+    """
+    return np.column_stack([np.full(n, float(theta)), np.random.default_rng(generator).uniform(size=n)])
+
+
+def swiss_roll(n: int, noise: float = 0.25, *, generator: np.random.Generator | int) -> Array:
+    """n points of a spiral in the plane, shape (n, 2), scaled to about [-2, 2]; `noise` is a std before the scaling.
+
+    Example:
+        >>> swiss_roll(5, generator=0).shape
+        (5, 2)
+
+    Source: Gulrajani et al. (2017), figure 1a, from scikit-learn's make_swiss_roll divided by 7.5. Chapter: 09.
+    """
+    from sklearn.datasets import make_swiss_roll
+
+    seed = int(np.random.default_rng(generator).integers(2**31))
+    points: Array = make_swiss_roll(n, noise=noise, random_state=seed)[0][:, [0, 2]] / 7.5
+    return points
+
+
+def digits() -> tuple[Array, NDArray[np.int64]]:
+    """The 1797 handwritten digits that scikit-learn ships, 8 x 8 pixels in [-1, 1], shape (1797, 64), and their labels.
+
+    Example:
+        >>> images, labels = digits()
+        >>> images.shape, float(images.min()), float(images.max()), labels[:4].tolist()
+        ((1797, 64), -1.0, 1.0, [0, 1, 2, 3])
+
+    Source: Alpaydin and Kaynak (1998). Chapter: 12, 13.
+    """
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return np.asarray(images / 8 - 1), np.asarray(labels)
 
 
 def interpolates(p_data: GaussianMixture, p_g: GaussianMixture) -> GaussianMixture:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from gan_edu.games import find_game
+from gan_edu.games import PENALTIES, find_game
 
 __all__ = ["Field", "bilinear", "dirac_gan", "jacobian_eigenvalues", "simulate"]
 
@@ -56,14 +56,14 @@ class Field:
 
 
 def dirac_gan(game: str = "minimax", penalty_weight: float = 0.0) -> Field:
-    """Field of the Dirac-GAN: p_data = delta_0, p_g = delta_theta, the logit of D is psi x.
+    """Field of the Dirac-GAN: p_data = delta_0, p_g = delta_theta, the logit of D (the critic) is psi x.
 
     Args:
         game: a key of `GAMES`.
         penalty_weight: gamma of R1, which adds (gamma / 2) E_{p_data}|grad logit|^2 = (gamma / 2) psi^2 to D's loss.
 
     Raises:
-        ValueError: the game is unknown, or the weight is negative or not finite.
+        ValueError: the game is unknown or cannot be played with one parameter, or the weight is negative or not finite.
 
     Example:
         >>> dirac_gan("minimax")([1.0, 0.0]).tolist()
@@ -74,10 +74,15 @@ def dirac_gan(game: str = "minimax", penalty_weight: float = 0.0) -> Field:
     if not 0 <= penalty_weight < np.inf:
         raise ValueError(f"penalty_weight must be finite and not negative, got {penalty_weight}; 0 turns it off")
     rules = find_game(game)
+    if rules.output == "energy" or rules.match_features or rules.clip is not None:
+        raise ValueError(
+            f"the game must be one of losses and penalties of a linear critic, got {game!r}; try 'wgan-gp'"
+        )
 
     def d_loss(theta: Tensor, psi: Tensor) -> Tensor:
-        # A batch of one real sample, 0, and one generated sample, theta.
-        return rules.d_loss((0 * psi)[..., None], (psi * theta)[..., None]) + penalty_weight / 2 * psi**2
+        # A batch of one real sample, 0, and one generated sample, theta; the critic's gradient is psi everywhere.
+        loss = rules.d_loss((0 * psi)[..., None], (psi * theta)[..., None]) + penalty_weight / 2 * psi**2
+        return loss if rules.penalty is None else loss + rules.penalty_weight * PENALTIES[rules.penalty](psi.abs())
 
     return Field(lambda theta, psi: rules.g_loss((psi * theta)[..., None]), d_loss)
 

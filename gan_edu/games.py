@@ -22,6 +22,7 @@ __all__ = [
     "GAMES",
     "PENALTIES",
     "Game",
+    "ebgan",
     "feature_matching",
     "find_game",
     "generator_gradient",
@@ -30,24 +31,45 @@ __all__ = [
 ]
 
 
+def _reconstruction_error(out: Tensor, x: Tensor) -> Tensor:
+    """Distance |AE(x) - x| between what an autoencoder returns and its input."""
+    distance: Tensor = torch.linalg.vector_norm(out - x, dim=-1)
+    return distance
+
+
 @dataclass(frozen=True)
 class Game:
     """One game between a generator and a discriminator; both players minimise.
 
-    Losses take logits a (D = sigmoid(a)) of shape (..., N) and return the mean over the batch, shape (...), in nats.
-    With softplus(a) = log(1 + e^a): log D = -softplus(-a) and log(1 - D) = -softplus(a), finite for every logit.
+    Losses take one number a sample, shape (..., N), and return the mean over the batch, shape (...). In the games of
+    classification these numbers are logits a, D = sigmoid(a), and losses are in nats. With softplus(a) = log(1 + e^a):
+    log D = -softplus(-a) and log(1 - D) = -softplus(a), finite for every logit.
     """
 
     name: str
     """Key in `GAMES`."""
     d_loss: Callable[[Tensor, Tensor], Tensor]
-    """(logits of real, logits of fake) -> the discriminator's loss."""
+    """(D's numbers for real, for fake) -> the discriminator's loss."""
     g_loss: Callable[[Tensor], Tensor]
-    """logits of fake -> the generator's loss."""
+    """D's numbers for fake -> the generator's loss."""
     minimises: str
     """What a generator step descends when D is optimal."""
     source: str
     """Where it was proposed."""
+    output: str = "logit"
+    """What D's numbers are: "logit"; "label", near 1 for real and 0 for fake; "score", any number; "energy", >= 0."""
+    penalty: str | None = None
+    """Key of `PENALTIES` for the critic's gradient, if the game has one."""
+    penalty_weight: float = 0.0
+    """lambda, unless the training sets its own."""
+    clip: float | None = None
+    """Bound of every weight and bias of the critic, unless the training sets its own."""
+    match_features: bool = False
+    """True if G matches the mean of D's last hidden layer instead of minimising `g_loss`."""
+
+    def read(self, out: Tensor, x: Tensor) -> Tensor:
+        """One number a sample, (..., N), from what the network returns for x."""
+        return _reconstruction_error(out, x) if self.output == "energy" else out[..., 0]
 
 
 def _softplus(a: Tensor) -> Tensor:
@@ -60,21 +82,99 @@ def _label_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
     return _softplus(-d_real).mean(-1) + _softplus(d_fake).mean(-1)
 
 
+def _critic_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
+    """E f(fake) - E f(real): minus the critic's estimate of W1."""
+    return d_fake.mean(-1) - d_real.mean(-1)
+
+
+def ebgan(margin: float = 1.0) -> Game:
+    """Energy-based game: D is an autoencoder, its energy the reconstruction error; real wants 0, fake at least the margin.
+
+    Args:
+        margin: m, the energy from which a generated sample is left alone.
+
+    Raises:
+        ValueError: the margin is not positive.
+
+    Source: Zhao, Mathieu and LeCun (2017), equations 1 and 2. Chapter: 07.
+    """
+    if not 0 < margin < float("inf"):
+        raise ValueError(f"margin must be positive and finite, got {margin}; try 1.0")
+    return Game(
+        "ebgan",
+        lambda d_real, d_fake: d_real.mean(-1) + relu(margin - d_fake).mean(-1),
+        lambda d_fake: d_fake.mean(-1),
+        "E_{p_g}[D*] with D* the margin where p_g > p_data and 0 elsewhere",
+        "Zhao, Mathieu and LeCun (2017), equations 1 and 2",
+        output="energy",
+    )
+
+
+_W1 = "W1(p_data, p_g), if D is an optimal 1-Lipschitz critic"
 GAMES: dict[str, Game] = {
-    "minimax": Game(
-        "minimax",
-        _label_loss,
-        lambda d_fake: -_softplus(d_fake).mean(-1),  # E log(1 - D(fake))
-        "2 JS(p_data, p_g) - log 4",
-        "Goodfellow et al. (2014), equation 1 and algorithm 1",
-    ),
-    "non-saturating": Game(
-        "non-saturating",
-        _label_loss,
-        lambda d_fake: _softplus(-d_fake).mean(-1),  # -E log D(fake)
-        "KL(p_g || p_data) - 2 JS(p_data, p_g), in its gradient",
-        "Goodfellow et al. (2014), section 3; Arjovsky and Bottou (2017), theorem 2.5",
-    ),
+    game.name: game
+    for game in (
+        Game(
+            "minimax",
+            _label_loss,
+            lambda d_fake: -_softplus(d_fake).mean(-1),  # E log(1 - D(fake))
+            "2 JS(p_data, p_g) - log 4",
+            "Goodfellow et al. (2014), equation 1 and algorithm 1",
+        ),
+        Game(
+            "non-saturating",
+            _label_loss,
+            lambda d_fake: _softplus(-d_fake).mean(-1),  # -E log D(fake)
+            "KL(p_g || p_data) - 2 JS(p_data, p_g), in its gradient",
+            "Goodfellow et al. (2014), section 3; Arjovsky and Bottou (2017), theorem 2.5",
+        ),
+        Game(
+            "least-squares",
+            lambda d_real, d_fake: ((d_real - 1) ** 2).mean(-1) / 2 + (d_fake**2).mean(-1) / 2,
+            lambda d_fake: ((d_fake - 1) ** 2).mean(-1) / 2,
+            "E_{p_g}[(1 - D*)^2] / 2 in its gradient, D* = p_data / (p_data + p_g)",
+            "Mao et al. (2017), with the labels 0 and 1",
+            output="label",
+        ),
+        Game(
+            "wgan-clip",
+            _critic_loss,
+            lambda d_fake: -d_fake.mean(-1),
+            _W1,
+            "Arjovsky et al. (2017), algorithm 1",
+            output="score",
+            clip=0.01,
+        ),
+        Game(
+            "wgan-gp",
+            _critic_loss,
+            lambda d_fake: -d_fake.mean(-1),
+            _W1,
+            "Gulrajani et al. (2017), algorithm 1",
+            output="score",
+            penalty="two-sided",
+            penalty_weight=10.0,
+        ),
+        Game(
+            "wgan-gp-one-sided",
+            _critic_loss,
+            lambda d_fake: -d_fake.mean(-1),
+            _W1,
+            "Petzka et al. (2018)",
+            output="score",
+            penalty="one-sided",
+            penalty_weight=10.0,
+        ),
+        ebgan(),
+        Game(
+            "feature-matching",
+            _label_loss,
+            lambda d_fake: _softplus(-d_fake).mean(-1),
+            "|E f(real) - E f(fake)|^2 for the features f of D's last hidden layer",
+            "Salimans et al. (2016), section 3.1",
+            match_features=True,
+        ),
+    )
 }
 """The games by name; `GAMES["mine"] = Game(...)` adds one."""
 
@@ -120,7 +220,10 @@ def generator_gradient(p_data: GaussianMixture, p_g: GaussianMixture, game: str 
 
     Source: Arjovsky and Bottou (2017), theorems 2.4 and 2.5. Chapter: 05.
     """
-    best, loss = optimal_discriminator(p_data, p_g), find_game(game).g_loss
+    rules = find_game(game)
+    if rules.output != "logit" or rules.match_features:
+        raise ValueError(f"the game must be one of classification, such as 'minimax', got {game!r}; D* is a classifier")
+    best, loss = optimal_discriminator(p_data, p_g), rules.g_loss
 
     def pull(x: Array) -> Array:
         """l'(a) grad a, shape (n, d)."""

@@ -42,7 +42,12 @@ class TrainingPanel:
         reach = 4 * data.stds
         self._x = np.linspace((data.means[:, 0] - reach).min(), (data.means[:, 0] + reach).max(), 161)
         wide: dict[str, Any] = dict(style={"description_width": "9em"}, layout=widgets.Layout(width="28em"))
-        self.game = widgets.Dropdown(options=list(GAMES), value="non-saturating", description="game", **wide)
+        self.game = widgets.Dropdown(
+            options=[name for name, rules in GAMES.items() if rules.output == "logit" and not rules.match_features],
+            value="non-saturating",
+            description="game",
+            **wide,
+        )
         self.lr_g = widgets.FloatLogSlider(
             1e-3, base=10, min=-5, max=-1, step=0.25, description="step size of G", **wide
         )

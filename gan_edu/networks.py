@@ -74,9 +74,11 @@ class Ensemble(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of every member for its own batch x, shape (E, N, in)."""
+        return torch.baddbmm(self.biases[-1], self.features(x), self.weights[-1])
+
+    def features(self, x: Tensor) -> Tensor:
+        """Last hidden layer of every member, shape (E, N, widths[-2])."""
         act = ACTIVATIONS[self.activation]
-        last = len(self.weights) - 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x, weight)
-            x = x if layer == last else act(x)
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = act(torch.baddbmm(bias, x, weight))
         return x

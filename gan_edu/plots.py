@@ -17,6 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import ArrayLike, NDArray
 
 from gan_edu.densities import GaussianMixture
+from gan_edu.games import find_game
 from gan_edu.training import Run
 
 __all__ = ["COLORS", "plot_band", "plot_fit", "plot_history", "use_style"]
@@ -100,6 +101,9 @@ def plot_fit(
 ) -> Axes:
     """p_data, p_g and the discriminator in one picture; D has the right axis, fixed to [0, 1], with the line 1/2.
 
+    A critic or an energy is drawn in its own units, on a right axis that is symmetric about 0; of a critic, which is
+    given up to a constant only, the mean over the points is subtracted.
+
     Args:
         p_data: density of the data, on the line or in the plane.
         fit: a Run or the density of a generator.
@@ -131,32 +135,49 @@ def plot_fit(
     right = ax.twinx()
     right.set(ylim=(0, 1), ylabel="D(x)")
     right.grid(False)
-    right.axhline(0.5, color=COLORS["discriminator"], linewidth=0.6)
+    middle = 0.5
     if isinstance(fit, Run):
         chosen = slice(None) if member is None else slice(member, member + 1)
+        d, top = _opinion(fit, snapshot)
+        if top is not None:
+            middle = 0.0
+            right.set(ylim=(-top, top), ylabel=find_game(fit.config.game).output)
         plot_band(x, fit.density(x)[snapshot, chosen], COLORS["generator"], ax, "$p_g$", "--")
-        plot_band(fit.points[:, 0], fit.d_output[snapshot, chosen], COLORS["discriminator"], right, "D", ":")
+        plot_band(fit.points[:, 0], d[chosen], COLORS["discriminator"], right, "D", ":")
         ax.set_title(f"step {fit.steps[snapshot]}")
     else:
         ax.plot(x, fit.prob(x), "--", color=COLORS["generator"], label="$p_g$")
         if discriminator is not None:
             d = np.broadcast_to(np.asarray(discriminator(x)), x.shape)
             right.plot(x, d, ":", color=COLORS["discriminator"], label="D")
+    right.axhline(middle, color=COLORS["discriminator"], linewidth=0.6)
     ax.set(xlim=(low, high), ylim=(0, None), xlabel="x", ylabel="density")
     lines = [*ax.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     ax.legend(lines, [str(line.get_label()) for line in lines], loc="upper right")
     return ax
 
 
+def _opinion(run: Run, snapshot: int) -> tuple[Array, float | None]:
+    """D's output (E, M) as it is drawn, and half of its symmetric range; None where the range is [0, 1]."""
+    d, kind = run.d_output[snapshot], find_game(run.config.game).output
+    if kind in ("logit", "label"):
+        return d, None
+    d = d - d.mean(-1, keepdims=True) if kind == "score" else d
+    return d, 1.05 * float(np.nanmax(np.abs(d))) + 1e-9
+
+
 def _plot_plane(p_data: GaussianMixture, fit: Run | GaussianMixture, snapshot: int, ax: Axes, member: int) -> Axes:
-    """Data and generated points over D's opinion: vermilion for generated, blue for real, the line where D = 1/2."""
+    """Data and generated points over D's opinion: vermilion for generated, blue for real, a line in the middle."""
     if isinstance(fit, Run):
         side = int(np.sqrt(len(fit.points)))
         if side**2 == len(fit.points):
             x, y = fit.points[::side, 0], fit.points[:side, 1]
-            d = fit.d_output[snapshot, member].reshape(side, side).T
-            ax.pcolormesh(x, y, d, cmap=OPINION, vmin=0, vmax=1, shading="nearest", alpha=0.6, rasterized=True)
-            ax.contour(x, y, d, levels=[0.5], colors=COLORS["discriminator"], linewidths=1)
+            outputs, top = _opinion(fit, snapshot)
+            d = outputs[member].reshape(side, side).T
+            low, middle, high = (0.0, 0.5, 1.0) if top is None else (-top, 0.0, top)
+            ax.pcolormesh(x, y, d, cmap=OPINION, vmin=low, vmax=high, shading="nearest", alpha=0.6, rasterized=True)
+            if d.min() < middle < d.max():
+                ax.contour(x, y, d, levels=[middle], colors=COLORS["discriminator"], linewidths=1)
         fake = fit.samples[snapshot, member, :500]
         ax.set_title(f"step {fit.steps[snapshot]}, member {member}")
     else:
@@ -170,17 +191,18 @@ def _plot_plane(p_data: GaussianMixture, fit: Run | GaussianMixture, snapshot: i
 
 
 def plot_history(run: Run, ax: Axes | None = None) -> Axes:
-    """Both losses over the training, all members, with the values log 4 and +-log 2 that D = 1/2 gives.
+    """Both losses over the training, all members; for a classifier with the values log 4 and +-log 2 that D = 1/2 gives.
 
     Chapter: 01.
     """
     ax = plt.subplots()[1] if ax is None else ax
     plot_band(run.steps[1:], run.d_loss[1:].T, COLORS["discriminator"], ax, "loss of D", ":")
     plot_band(run.steps[1:], run.g_loss[1:].T, COLORS["generator"], ax, "loss of G", "--")
-    level = -np.log(2) if run.config.game == "minimax" else np.log(2)
-    style: dict[str, Any] = dict(linewidth=0.8, color="#888888")
-    ax.axhline(np.log(4), **style)
-    ax.axhline(level, **style)
-    ax.set(xlabel="update of G", ylabel="loss (nats)")
+    logit = find_game(run.config.game).output == "logit"
+    if run.config.game in ("minimax", "non-saturating"):
+        style: dict[str, Any] = dict(linewidth=0.8, color="#888888")
+        ax.axhline(np.log(4), **style)
+        ax.axhline(-np.log(2) if run.config.game == "minimax" else np.log(2), **style)
+    ax.set(xlabel="update of G", ylabel="loss (nats)" if logit else "loss")
     ax.legend(loc="best")
     return ax

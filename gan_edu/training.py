@@ -5,13 +5,16 @@ Chapter: 01 (algorithm 1, line by line), 02 (a discriminator alone).
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -22,12 +25,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gan_edu.densities import GaussianMixture
-from gan_edu.games import find_game
+from gan_edu.games import feature_matching, find_game, gradient_penalty
+from gan_edu.lipschitz import gradient_norms
 from gan_edu.networks import Ensemble
 
-__all__ = ["Run", "TrainConfig", "train"]
+__all__ = ["PRESETS", "Run", "TrainConfig", "sweep", "train"]
 
 Array = NDArray[np.float64]
+OPTIMIZERS = ("adam", "rmsprop")
 CHUNK = 64  # batches drawn at a time: members have streams of their own, and few draws are faster than many
 PROBES = 4096  # latent points whose images are kept at every snapshot
 
@@ -61,8 +66,18 @@ class TrainConfig:
     """Adam's step size for G."""
     lr_d: float = 1e-3
     """Adam's step size for D."""
+    optimizer: str = "adam"
+    """"adam" or "rmsprop"."""
     betas: tuple[float, float] = (0.5, 0.9)
     """Adam's decay rates."""
+    penalty_weight: float | None = None
+    """lambda of the game's gradient penalty; the game's own if None."""
+    clip: float | None = None
+    """Bound of D's weights and biases after each update; the game's own if None."""
+    r1: float = 0.0
+    """gamma of R1, which adds (gamma / 2) E|grad D(real)|^2 to D's loss."""
+    instance_noise: float = 0.0
+    """Standard deviation of the noise added to all that D is shown."""
     snapshots: int = 20
     """Number of recorded steps after the start, evenly spaced."""
     seed: int = 0
@@ -90,6 +105,14 @@ class TrainConfig:
         for name in ("lr_g", "lr_d"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be a positive finite number, got {getattr(self, name)!r}; try 1e-3")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer must be 'adam' or 'rmsprop', got {self.optimizer!r}; choose one")
+        for name in ("penalty_weight", "clip", "r1", "instance_noise"):
+            given = getattr(self, name)
+            if given is not None and not 0 <= given < float("inf"):
+                raise ValueError(f"{name} must be finite and not negative, got {given!r}; 0 turns it off")
+        if self.penalty_weight is not None and find_game(self.game).penalty is None:
+            raise ValueError(f"penalty_weight needs a game with a gradient penalty, got {self.game!r}; try 'wgan-gp'")
         if len(self.betas) != 2 or not all(0 <= b < 1 for b in self.betas):
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas!r}; try (0.5, 0.9)")
         if self.dtype not in ("float32", "float64"):
@@ -100,6 +123,30 @@ class TrainConfig:
             or not all(isinstance(w, int) and w > 0 for w in self.hidden)
         ):
             raise ValueError(f"hidden must be a tuple of whole widths of 1 or more, got {self.hidden!r}; try (64, 64)")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Arjovsky et al. (2017), algorithm 1
+    "wgan": dict(game="wgan-clip", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, batch_size=64, critic_steps=5),
+    # Gulrajani et al. (2017), algorithm 1
+    "wgan-gp": dict(
+        game="wgan-gp", penalty_weight=10.0, lr_g=1e-4, lr_d=1e-4, betas=(0.0, 0.9), batch_size=64, critic_steps=5
+    ),
+    # Gulrajani et al. (2017), the script of its toy experiments
+    "wgan-gp-toy": dict(
+        game="wgan-gp",
+        penalty_weight=0.1,
+        lr_g=1e-4,
+        lr_d=1e-4,
+        betas=(0.5, 0.9),
+        batch_size=256,
+        critic_steps=5,
+        hidden=(512, 512, 512),
+    ),
+    # Radford et al. (2016), section 4
+    "dcgan": dict(game="non-saturating", lr_g=2e-4, lr_d=2e-4, betas=(0.5, 0.999), batch_size=128),
+}
+"""Settings of papers, as far as a multilayer perceptron can follow them: `train(data, **PRESETS["wgan-gp"])`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,13 +171,13 @@ class Run:
     points: Array
     """(M, d) where D was evaluated."""
     d_output: Array
-    """(T, E, M) D = sigmoid(logit) at these points."""
+    """(T, E, M) D at these points: sigmoid(logit), or the critic's score or energy as it is, by `Game.output`."""
     diverged: NDArray[np.int64]
     """(E,) step at which a member turned non-finite and was frozen; -1 for the healthy."""
     generator: Ensemble
     """G at the end; takes z of shape (E, N, latent_dim)."""
     discriminator: Ensemble
-    """D at the end, in logits; takes x of shape (E, N, d)."""
+    """D at the end; takes x of shape (E, N, d), and `Game.read` makes one number a sample of what it returns."""
     interrupted: bool = False
     """True if the training was stopped before its last step."""
 
@@ -164,25 +211,26 @@ class Run:
         result: Array = (counts / self.samples.shape[2]) @ kernel
         return result.reshape(*self.samples.shape[:2], -1)
 
-    def save(self, path: str | Path) -> None:
-        """Write the run to one .npz file, without pickle."""
+    def save(self, path: str | Path | IO[bytes]) -> None:
+        """Write the run to one .npz file, without pickle; `path` may also be an open file."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         for name in ("generator", "discriminator"):
             net: Ensemble = getattr(self, name)
             arrays |= {f"{name}.{key}": tensor.detach().cpu().numpy() for key, tensor in net.state_dict().items()}
         meta = dict(config=asdict(self.config), interrupted=self.interrupted, format=1)
-        with open(path, "wb") as file:
+        with open(path, "wb") if isinstance(path, (str, Path)) else nullcontext(path) as file:
             np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
 
     @staticmethod
-    def load(path: str | Path) -> Run:
+    def load(path: str | Path | IO[bytes]) -> Run:
         """Read a run that `save` wrote.
 
         Raises:
             ValueError: the file is damaged or not a run.
         """
         try:
-            with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
+            source = io.BytesIO(Path(path).read_bytes()) if isinstance(path, (str, Path)) else path
+            with np.load(source, allow_pickle=False) as file:
                 data = {key: file[key] for key in file.files}
             meta = json.loads(str(data["meta"]))
             given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
@@ -219,7 +267,8 @@ def _streams(config: TrainConfig, purpose: int) -> list[torch.Generator]:
 def _networks(config: TrainConfig, dim: int) -> tuple[Ensemble, Ensemble]:
     start, dtype = _streams(config, 0), getattr(torch, config.dtype)
     generator = Ensemble([config.latent_dim, *config.hidden, dim], start, config.activation, dtype)
-    discriminator = Ensemble([dim, *config.hidden, 1], start, config.activation, dtype)
+    out = dim if find_game(config.game).output == "energy" else 1  # an autoencoder, or one number
+    discriminator = Ensemble([dim, *config.hidden, out], start, config.activation, dtype)
     return generator, discriminator
 
 
@@ -241,15 +290,22 @@ def _images(net: Ensemble, x: Tensor) -> Array:
 
 
 class _Batches:
-    """Endless batches (E, N, d) of a law; each member reads its own random stream, a chunk of batches at a time."""
+    """Endless batches (E, N, d) of a law; each member reads its own random stream, a chunk of batches at a time.
 
-    def __init__(self, law: GaussianMixture | Array, config: TrainConfig, purpose: int, device: torch.device) -> None:
+    The law is a density, an array of examples, or None for U(0, 1).
+    """
+
+    def __init__(
+        self, law: GaussianMixture | Array | None, config: TrainConfig, purpose: int, device: torch.device
+    ) -> None:
         self.law, self.streams, self.device = law, _streams(config, purpose), device
         self.size, self.dtype = config.batch_size, getattr(torch, config.dtype)
         self.chunk: Iterable[Tensor] = iter(())
 
     def _draw(self, stream: torch.Generator) -> Tensor:
         shape = (CHUNK, self.size)
+        if self.law is None:
+            return torch.rand(*shape, 1, generator=stream, dtype=torch.float64)
         if not isinstance(self.law, GaussianMixture):
             rows = torch.randint(len(self.law), shape, generator=stream)
             return torch.from_numpy(self.law)[rows]
@@ -302,9 +358,13 @@ def _grid(law: GaussianMixture | Array) -> Array:
 class _Player:
     """One network with its optimizer; members whose gradient turns non-finite stop moving."""
 
-    def __init__(self, net: Ensemble, lr: float, betas: tuple[float, float]) -> None:
+    def __init__(self, net: Ensemble, lr: float, config: TrainConfig) -> None:
         self.net, self.parameters = net, list(net.parameters())
-        self.adam = torch.optim.Adam(self.parameters, lr=lr, betas=betas, fused=True)
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.Adam(self.parameters, lr=lr, betas=config.betas, fused=True)
+            if config.optimizer == "adam"
+            else torch.optim.RMSprop(self.parameters, lr=lr)
+        )
 
     def step(self, loss: Tensor, alive: Tensor) -> Tensor:
         """One Adam step on the summed loss (E,); returns which members are still finite."""
@@ -314,13 +374,13 @@ class _Player:
         )
         if not alive.all():
             gradients = tuple(torch.where(alive[:, None, None], g, torch.zeros_like(g)) for g in gradients)
-            for p in self.parameters:  # Adam's momentum would carry a frozen member on
-                for moment in self.adam.state[p].values():
+            for p in self.parameters:  # momentum would carry a frozen member on
+                for moment in self.optimizer.state[p].values():
                     if moment.ndim:
                         moment[~alive] = 0
         for p, g in zip(self.parameters, gradients, strict=True):
-            p.grad = g
-        self.adam.step()
+            p.grad = g.contiguous()  # the fused step reads memory in order, and a penalty's gradients may be transposed
+        self.optimizer.step()
         return alive
 
 
@@ -391,13 +451,49 @@ def train(
             )
         generator.load_state_dict(init.generator.state_dict())
         discriminator.load_state_dict(init.discriminator.state_dict())
-    G, D = (
-        _Player(net.to(device), lr, config.betas)
-        for net, lr in ((generator, config.lr_g), (discriminator, config.lr_d))
-    )
+    G, D = (_Player(net.to(device), lr, config) for net, lr in ((generator, config.lr_g), (discriminator, config.lr_d)))
     game, probes = find_game(config.game), _probes(config.latent_dim)
     real, noise = _Batches(law, config, 1, device), _Batches(_normal(config.latent_dim), config, 2, device)
     fixed = None if p_g is None else _Batches(p_g, config, 2, device)
+    eps, blur = _Batches(None, config, 3, device), _Batches(_normal(dim), config, 4, device)
+    weight = game.penalty_weight if config.penalty_weight is None else config.penalty_weight
+    clip = game.clip if config.clip is None else config.clip
+
+    def critic(x: Tensor) -> Tensor:
+        """One number a sample, (E, N)."""
+        return game.read(discriminator(x), x)
+
+    def shown(x: Tensor) -> Tensor:
+        """What D gets to see of x."""
+        return x + config.instance_noise * next(blur) if config.instance_noise else x
+
+    def d_step() -> tuple[Tensor, Tensor]:
+        with torch.no_grad():  # D's update sees generated points, not the generator behind them
+            fake = shown(generator(next(noise)) if fixed is None else next(fixed))
+        x = shown(next(real))
+        numbers = critic(torch.cat([x, fake], 1))
+        loss = game.d_loss(numbers[:, : config.batch_size], numbers[:, config.batch_size :])
+        if game.penalty and weight:
+            at = next(eps)[..., 0]
+            loss = loss + weight * gradient_penalty(critic, x, fake, game.penalty == "one-sided", eps=at)
+        if config.r1:
+            loss = loss + config.r1 / 2 * (gradient_norms(critic, x, create_graph=True) ** 2).mean(-1)
+        healthy = D.step(loss, alive)
+        if clip:
+            with torch.no_grad():
+                for p in D.parameters:
+                    p.clamp_(-clip, clip)
+        return healthy, loss.detach()
+
+    def g_step() -> tuple[Tensor, Tensor]:
+        fake = shown(generator(next(noise)))
+        if game.match_features:
+            with torch.no_grad():
+                goal = discriminator.features(shown(next(real)))
+            loss = feature_matching(goal, discriminator.features(fake))
+        else:
+            loss = game.g_loss(critic(fake))
+        return G.step(loss, alive), loss.detach()  # gradients for G's parameters alone: D is not touched
 
     marks = np.unique(np.linspace(0, config.steps, config.snapshots + 1).round().astype(np.int64))
     alive = torch.ones(config.members, dtype=torch.bool, device=device)
@@ -411,8 +507,11 @@ def train(
         for record in losses.values():
             record.clear()
         images = _images(generator, probes)
-        outputs = _images(discriminator, torch.from_numpy(where))[..., 0]
-        taken.append((step, means["d"], means["g"], images, 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))))
+        at = torch.from_numpy(where)
+        outputs = game.read(torch.from_numpy(_images(discriminator, at)), at).numpy()
+        if game.output == "logit":
+            outputs = 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
+        taken.append((step, means["d"], means["g"], images, outputs))
         return bool(on_snapshot is not None and not stopped and on_snapshot(step, images, taken[-1][-1]))
 
     step = 0
@@ -423,16 +522,11 @@ def train(
         stopped = snapshot(0)
         while step < config.steps and not stopped and bool(alive.any()):
             for _ in range(config.critic_steps):
-                with torch.no_grad():  # D's update sees generated points, not the generator behind them
-                    fake = generator(next(noise)) if fixed is None else next(fixed)
-                logits = discriminator(torch.cat([next(real), fake], 1))[..., 0]
-                loss = game.d_loss(logits[:, : config.batch_size], logits[:, config.batch_size :])
-                alive = D.step(loss, alive)
-                losses["d"].append(loss.detach())
+                alive, loss = d_step()
+                losses["d"].append(loss)
             for _ in range(config.generator_steps):
-                loss = game.g_loss(discriminator(generator(next(noise)))[..., 0])
-                alive = G.step(loss, alive)  # gradients for G's parameters alone: D is not touched
-                losses["g"].append(loss.detach())
+                alive, loss = g_step()
+                losses["g"].append(loss)
             step += 1
             diverged[(~alive.cpu().numpy()) & (diverged < 0)] = step
             bar.update()
@@ -469,3 +563,49 @@ def _normal(dim: int) -> GaussianMixture:
 
 def _mean(losses: list[Tensor], members: int) -> Array:
     return np.asarray(torch.stack(losses).double().mean(0).cpu().numpy()) if losses else np.full(members, np.nan)
+
+
+def _trained(data: GaussianMixture | Array, settings: dict[str, Any]) -> bytes:
+    """A run as bytes: what a worker sends back, whatever machine it is on."""
+    file = io.BytesIO()
+    train(data, **{"progress": False, **settings}).save(file)
+    return file.getvalue()
+
+
+def sweep(
+    data: GaussianMixture | ArrayLike, configs: Sequence[Mapping[str, Any]], executor: Executor | None = None
+) -> list[Run | None]:
+    """Train once for each of `configs`, in this process or on the workers of an executor; the runs in the same order.
+
+    Args:
+        data: as for `train`.
+        configs: settings of each training, the fields of `TrainConfig`.
+        executor: any `concurrent.futures.Executor`, such as a `ProcessPoolExecutor` (make its workers with
+            `multiprocessing.get_context("spawn")`) or `dask.distributed`'s `Client.get_executor()`.
+
+    Returns:
+        one Run for each configuration. A training that fails, or whose worker dies, leaves None in its place and a
+        warning with its configuration; the others are kept.
+
+    Example:
+        >>> from gan_edu import two_modes
+        >>> few = dict(members=2, steps=5, snapshots=1, device="cpu")
+        >>> [run.config.game for run in sweep(two_modes(), [{"game": name, **few} for name in ("minimax", "wgan-gp")])]
+        ['minimax', 'wgan-gp']
+
+    Chapter: 06, 11.
+    """
+    law, settings = _as_law("data", data), [dict(config) for config in configs]
+    runs: list[Run | None] = [None] * len(settings)
+    quiet = bool(os.environ.get("TQDM_DISABLE")) or not all(s.get("progress", True) for s in settings)
+    jobs = [None if executor is None else executor.submit(_trained, law, each) for each in settings]
+    for i, (job, each) in enumerate(
+        zip(tqdm(jobs, disable=quiet, delay=1, leave=False, unit="run"), settings, strict=True)
+    ):
+        try:
+            runs[i] = Run.load(io.BytesIO(_trained(law, each) if job is None else job.result()))
+        except Exception as error:  # of any kind: what a worker died of must not cost the other runs
+            warnings.warn(
+                f"configuration {i} failed and leaves None: {each} ({type(error).__name__}: {error})", stacklevel=2
+            )
+    return runs

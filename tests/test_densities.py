@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from gan_edu.densities import GaussianMixture, Uniform, gaussian, grid, interpolates, ring, two_modes
+from gan_edu.densities import (
+    GaussianMixture,
+    Uniform,
+    gaussian,
+    grid,
+    interpolates,
+    parallel_line,
+    ring,
+    swiss_roll,
+    two_modes,
+)
 
 prove = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -345,3 +355,15 @@ def test_density_of_interpolates_is_the_mean_over_eps(far: float, s1: float, s2:
 def test_errors_say_what_to_do(build, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         build()
+
+
+def test_samples_without_a_density() -> None:
+    line = parallel_line(-1.5, 2000, generator=3)
+    assert (line[:, 0] == -1.5).all()
+    assert stats.kstest(line[:, 1], "uniform").pvalue > 1e-3
+    roll = swiss_roll(2000, 0.0, generator=3)
+    np.testing.assert_array_equal(roll, swiss_roll(2000, 0.0, generator=3))
+    assert not np.array_equal(roll, swiss_roll(2000, 0.0, generator=4))
+    t = 7.5 * np.hypot(*roll.T)  # on the spiral (t cos t, t sin t), t in [3 pi / 2, 9 pi / 2]
+    np.testing.assert_allclose(roll, np.column_stack([t * np.cos(t), t * np.sin(t)]) / 7.5, atol=1e-9)
+    assert 4.7 < t.min() < t.max() < 14.2

@@ -214,7 +214,11 @@ def test_a_constant_field_has_a_jacobian() -> None:
 # --- refusals -----------------------------------------------------------------------------------------------------
 
 REFUSALS: list[tuple[Callable[[], Any], str]] = [
-    (lambda: dirac_gan("wgan"), "unknown game 'wgan'; choose one of 'minimax', 'non-saturating'"),
+    (lambda: dirac_gan("wgan"), "unknown game 'wgan'; choose one of 'ebgan', 'feature-matching'"),
+    (
+        lambda: dirac_gan("wgan-clip"),
+        "the game must be one of losses and penalties of a linear critic, got 'wgan-clip'",
+    ),
     (
         lambda: dirac_gan(penalty_weight=-1.0),
         "penalty_weight must be finite and not negative, got -1.0; 0 turns it off",
@@ -235,7 +239,10 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
         lambda: simulate(bilinear(), [1.0, 0.0], 9, 1e150),
         "the orbit left the floating-point numbers after 3 steps; use a smaller step_size",
     ),
-    (lambda: simulate(bilinear(), [1.0, np.nan], 1, 0.1), "start must be finite states (theta, psi), shape (..., 2), got (2,)"),
+    (
+        lambda: simulate(bilinear(), [1.0, np.nan], 1, 0.1),
+        "start must be finite states (theta, psi), shape (..., 2), got (2,)",
+    ),
     (
         lambda: jacobian_eigenvalues(bilinear(), [[0.0, 0.0]]),
         "the point must be one finite state (theta, psi), got shape (1, 2); give two numbers",
@@ -257,3 +264,12 @@ def test_a_loss_without_its_own_player_does_not_move_it() -> None:
 def test_a_start_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="start must be finite states"):
         simulate(lambda state: np.zeros(2), [np.nan, 0.0], 0, 1.0)
+
+
+def test_the_dirac_game_of_a_critic_is_bilinear_and_its_penalty_pulls_the_slope_to_1() -> None:
+    states = np.array([[0.7, 0.4], [-1.0, 2.0], [0.3, -1.5]])
+    theta, psi = states.T
+    excess = np.abs(psi) - 1
+    for game, kept in (("wgan-gp", excess), ("wgan-gp-one-sided", np.maximum(excess, 0))):
+        expected = np.column_stack([psi, -theta - 20 * kept * np.sign(psi)])
+        np.testing.assert_allclose(dirac_gan(game)(states), expected, atol=1e-12)

@@ -19,6 +19,7 @@ from gan_edu.densities import GaussianMixture, gaussian, ring
 from gan_edu.games import (
     GAMES,
     PENALTIES,
+    ebgan,
     feature_matching,
     find_game,
     generator_gradient,
@@ -30,6 +31,7 @@ from gan_edu.networks import Ensemble
 prove = settings(max_examples=25, deadline=None, derandomize=True)
 
 NAMES = sorted(GAMES)
+CLASSIFIERS = ["minimax", "non-saturating"]  # whose generator follows a divergence against D*
 LOGITS = torch.linspace(-12, 12, 49, dtype=torch.float64)
 
 
@@ -73,7 +75,7 @@ def test_losses_and_gradients_are_finite_at_extreme_logits(name: str, dtype: tor
     assert GAMES["minimax"].d_loss(far, far).item() == 800.0  # both halves are half wrong by 800 nats
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_an_undecided_d_loses_log_4(name: str) -> None:
     half = torch.zeros(2, 8, dtype=torch.float64)
     assert GAMES[name].d_loss(half, half).tolist() == pytest.approx([math.log(4)] * 2, abs=1e-15)
@@ -190,7 +192,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("game", NAMES)
+@pytest.mark.parametrize("game", CLASSIFIERS)
 @pytest.mark.parametrize(("p", "g"), LINES)
 def test_a_generator_step_descends_what_the_theorems_say(game: str, p: GaussianMixture, g: GaussianMixture) -> None:
     means, stds = generator_gradient(p, g, game)
@@ -201,7 +203,7 @@ def test_a_generator_step_descends_what_the_theorems_say(game: str, p: GaussianM
     np.testing.assert_allclose(stds, exact_stds, rtol=2e-7, atol=2e-7)
 
 
-@pytest.mark.parametrize("game", NAMES)
+@pytest.mark.parametrize("game", CLASSIFIERS)
 def test_a_generator_step_in_the_plane(game: str) -> None:
     p, g = gaussian([0.0, 0.0], 1.0), GaussianMixture([[1.0, -0.5], [-0.5, 1.0]], [0.7, 1.2], [0.4, 0.6])
     exact_means, exact_stds = by_differences(game, p, g, 0.03)
@@ -218,7 +220,7 @@ def test_minimax_gradients_vanish_far_away_and_the_heuristic_s_grow() -> None:
         assert growing == pytest.approx(far, abs=math.exp(-(far**2) / 8) * far + 1e-9)
 
 
-@pytest.mark.parametrize("game", NAMES)
+@pytest.mark.parametrize("game", CLASSIFIERS)
 def test_there_is_no_gradient_where_the_laws_agree(game: str) -> None:
     law = GaussianMixture([-1.0, 1.0], [0.5, 0.7], [0.4, 0.6])
     for gradient in generator_gradient(law, law, game):
@@ -417,7 +419,7 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: generator_gradient(gaussian(0.0), gaussian(1.0), "wgan"),
-        "unknown game 'wgan'; choose one of 'minimax', 'non-saturating'",
+        "unknown game 'wgan'; choose one of 'ebgan', 'feature-matching', 'least-squares', 'minimax'",
     ),
     (
         lambda: generator_gradient(gaussian(0.0), ring()),
@@ -430,3 +432,54 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
 def test_refusals_say_what_to_do(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         call()
+
+
+# --- the other games ------------------------------------------------------------------------------------------------
+
+REAL, FAKE = torch.tensor([0.5, 2.0], dtype=torch.float64), torch.tensor([-1.0, 0.25], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "d_loss", "g_loss"),
+    [
+        ("least-squares", (0.25 + 1) / 4 + (1 + 0.0625) / 4, (4 + 0.5625) / 4),
+        ("wgan-clip", -0.375 - 1.25, 0.375),
+        ("wgan-gp", -0.375 - 1.25, 0.375),
+        ("wgan-gp-one-sided", -0.375 - 1.25, 0.375),
+        ("ebgan", 1.25 + (2 + 0.75) / 2, -0.375),
+    ],
+)
+def test_losses_by_hand(name: str, d_loss: float, g_loss: float) -> None:
+    assert GAMES[name].d_loss(REAL, FAKE).item() == pytest.approx(d_loss, abs=1e-15)
+    assert GAMES[name].g_loss(FAKE).item() == pytest.approx(g_loss, abs=1e-15)
+
+
+def test_the_best_least_squares_d_is_the_optimal_discriminator() -> None:
+    """At a point with densities p and g the loss p (d - 1)^2 + g d^2 is least at p / (p + g)."""
+    p, g = 0.3, 0.9
+    d = torch.linspace(-1, 2, 30001, dtype=torch.float64)
+    half = torch.zeros_like(d)
+    of_real = GAMES["least-squares"].d_loss(d[:, None], half[:, None]) - 0.0
+    of_fake = GAMES["least-squares"].d_loss((half + 1)[:, None], d[:, None])
+    assert d[(p * of_real + g * of_fake).argmin()].item() == pytest.approx(p / (p + g), abs=1e-4)
+
+
+def test_an_energy_is_the_distance_from_the_reconstruction() -> None:
+    x = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    assert GAMES["ebgan"].read(x + torch.tensor([3.0, 4.0]), x).tolist() == [5.0, 5.0]
+    assert GAMES["wgan-gp"].read(torch.tensor([[7.0], [8.0]]), x).tolist() == [7.0, 8.0]
+
+
+def test_the_margin_of_an_energy_based_game() -> None:
+    game = ebgan(3.0)
+    assert game.d_loss(torch.tensor([1.0]), torch.tensor([2.5])).item() == 1.5
+    assert game.d_loss(torch.tensor([1.0]), torch.tensor([3.5])).item() == 1.0
+    for margin in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="margin must be positive and finite"):
+            ebgan(margin)
+
+
+@pytest.mark.parametrize("name", ["wgan-gp", "ebgan", "feature-matching", "least-squares"])
+def test_gradients_against_d_star_are_for_classifiers(name: str) -> None:
+    with pytest.raises(ValueError, match=f"the game must be one of classification, such as 'minimax', got '{name}'"):
+        generator_gradient(gaussian(0.0), gaussian(1.0), name)

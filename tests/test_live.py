@@ -160,3 +160,7 @@ def test_only_the_line(law: Any) -> None:
     words = f"the panel draws densities on the line, got dimension {law.dim}; use train and plot_fit instead"
     with pytest.raises(ValueError, match=re.escape(words)):
         training_panel(law)
+
+
+def test_the_panel_offers_the_games_of_chapter_1() -> None:
+    assert list(training_panel(two_modes()).game.options) == ["minimax", "non-saturating"]

@@ -188,3 +188,37 @@ def test_limits_are_kept() -> None:
 def test_one_member_can_be_picked(runs: dict[int, Run]) -> None:
     (line,) = [line for line in plot_fit(LINE, runs[1], member=1).get_lines() if line.get_label() == "$p_g$"]
     assert np.allclose(line.get_ydata(), runs[1].density(line.get_xdata())[-1, 1])
+
+
+@pytest.mark.parametrize(("game", "label"), [("wgan-gp", "score"), ("ebgan", "energy")])
+def test_critics_have_a_symmetric_axis_of_their_own(game: str, label: str) -> None:
+    run = train(LINE, **TINY, game=game)
+    right = right_of(plot_fit(LINE, run, member=1))
+    low, high = right.get_ylim()
+    drawn = line(right, "D").get_ydata()
+    assert low == -high
+    assert right.get_ylabel() == label
+    expected = run.d_output[-1, 1] - (run.d_output[-1, 1].mean() if game == "wgan-gp" else 0)
+    np.testing.assert_allclose(drawn, expected)
+    assert high > np.abs(drawn).max()
+
+
+def test_labels_are_drawn_like_probabilities() -> None:
+    assert right_of(plot_fit(LINE, train(LINE, **TINY, game="least-squares"))).get_ylim() == (0, 1)
+
+
+@pytest.mark.parametrize("game", ["wgan-clip", "ebgan", "least-squares"])
+def test_critics_in_the_plane(game: str) -> None:
+    ax = plot_fit(PLANE, train(PLANE, **TINY, game=game))
+    low, high = ax.collections[0].get_clim()
+    assert (low, high) == (0, 1) if game == "least-squares" else low == -high < 0
+
+
+def test_only_classifiers_have_lines_at_log_2_and_log_4() -> None:
+    for game, count in (("minimax", 2), ("wgan-gp", 0), ("least-squares", 0)):
+        ax = plot_history(train(LINE, **TINY, game=game))
+        constant = [
+            artist for artist in ax.get_lines() if len(set(artist.get_ydata())) == 1 and len(artist.get_ydata()) == 2
+        ]
+        assert len([a for a in constant if a.get_color() == "#888888"]) == count
+        assert ax.get_ylabel() == ("loss (nats)" if game == "minimax" else "loss")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,10 @@ from scipy import stats
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from gan_edu import training
-from gan_edu.densities import GaussianMixture, gaussian, ring, two_modes
+from gan_edu.densities import GaussianMixture, digits, gaussian, parallel_line, ring, swiss_roll, two_modes
+from gan_edu.games import GAMES, Game
 from gan_edu.networks import Ensemble
-from gan_edu.training import Run, TrainConfig, train
+from gan_edu.training import PRESETS, Run, TrainConfig, sweep, train
 
 DATA = two_modes(3.0, 0.6)
 TINY: dict[str, Any] = dict(members=3, steps=6, batch_size=16, hidden=(8, 8), snapshots=3, progress=False, device="cpu")
@@ -68,29 +72,81 @@ def flat(net: torch.nn.Sequential) -> list[torch.Tensor]:
 def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixture | None = None) -> tuple[Any, ...]:
     """Algorithm 1 in the most ordinary PyTorch, one member, fed that member's batches."""
     cpu = torch.device("cpu")
+    game = config.game
     G, D = (plain(net, e) for net in training._networks(config, dim))
-    opt_G = torch.optim.Adam(G.parameters(), lr=config.lr_g, betas=config.betas)
-    opt_D = torch.optim.Adam(D.parameters(), lr=config.lr_d, betas=config.betas)
+
+    def optimizer(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
+        if config.optimizer == "rmsprop":
+            return torch.optim.RMSprop(net.parameters(), lr=lr)
+        return torch.optim.Adam(net.parameters(), lr=lr, betas=config.betas)
+
+    opt_G, opt_D = optimizer(G, config.lr_g), optimizer(D, config.lr_d)
     latent = GaussianMixture(np.zeros((1, config.latent_dim)), 1.0)
+    ambient = GaussianMixture(np.zeros((1, dim)), 1.0)
     real = training._Batches(data, config, 1, cpu)
     noise = training._Batches(latent, config, 2, cpu)
     fixed = None if p_g is None else training._Batches(p_g, config, 2, cpu)
+    uniform, blur = training._Batches(None, config, 3, cpu), training._Batches(ambient, config, 4, cpu)
+
+    def blurred(x: torch.Tensor) -> torch.Tensor:
+        return x + config.instance_noise * next(blur)[e] if config.instance_noise > 0 else x
+
+    def slopes(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
+        return gradient.pow(2).sum(1).sqrt()
+
+    def energy(x: torch.Tensor) -> torch.Tensor:
+        return (D(x) - x).pow(2).sum(1).sqrt()
+
+    def loss_of_d(x: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        if game == "ebgan":
+            return energy(x).mean() + (1 - energy(fake)).clamp(min=0).mean()
+        on_real, on_fake = D(x), D(fake)
+        if game == "least-squares":
+            return 0.5 * (on_real - 1).pow(2).mean() + 0.5 * on_fake.pow(2).mean()
+        if game.startswith("wgan"):
+            loss = on_fake.mean() - on_real.mean()
+            if "gp" in game:
+                eps = next(uniform)[e]
+                excess = slopes(eps * x + (1 - eps) * fake) - 1
+                excess = excess.clamp(min=0) if game == "wgan-gp-one-sided" else excess
+                loss = loss + (10 if config.penalty_weight is None else config.penalty_weight) * excess.pow(2).mean()
+            return loss
+        return bce(on_real, torch.ones_like(on_real)) + bce(on_fake, torch.zeros_like(on_fake))
+
+    def loss_of_g(fake: torch.Tensor) -> torch.Tensor:
+        if game == "feature-matching":
+            hidden = D[:-1]
+            return (hidden(blurred(next(real)[e])).detach().mean(0) - hidden(fake).mean(0)).pow(2).sum()
+        if game == "ebgan":
+            return energy(fake).mean()
+        on_fake = D(fake)
+        if game == "least-squares":
+            return 0.5 * (on_fake - 1).pow(2).mean()
+        if game.startswith("wgan"):
+            return -on_fake.mean()
+        if game == "minimax":
+            return -bce(on_fake, torch.zeros_like(on_fake))
+        return bce(on_fake, torch.ones_like(on_fake))
+
     record: dict[str, list[float]] = {"d": [], "g": []}
     for _ in range(config.steps):
         for _ in range(config.critic_steps):
-            fake = next(fixed)[e] if fixed is not None else G(next(noise)[e]).detach()
-            on_real, on_fake = D(next(real)[e]), D(fake)
-            loss = bce(on_real, torch.ones_like(on_real)) + bce(on_fake, torch.zeros_like(on_fake))
+            fake = blurred(next(fixed)[e] if fixed is not None else G(next(noise)[e]).detach())
+            x = blurred(next(real)[e])
+            loss = loss_of_d(x, fake)
+            if config.r1 > 0:
+                loss = loss + 0.5 * config.r1 * slopes(x).pow(2).mean()
             opt_D.zero_grad()
             loss.backward()
             opt_D.step()
+            if game == "wgan-clip":
+                for parameter in D.parameters():
+                    parameter.data.clamp_(-(config.clip or 0.01), config.clip or 0.01)
             record["d"].append(loss.item())
         for _ in range(config.generator_steps):
-            on_fake = D(G(next(noise)[e]))
-            if config.game == "minimax":
-                loss = -bce(on_fake, torch.zeros_like(on_fake))
-            else:
-                loss = bce(on_fake, torch.ones_like(on_fake))
+            loss = loss_of_g(blurred(G(next(noise)[e])))
             opt_G.zero_grad()
             loss.backward()
             opt_G.step()
@@ -98,10 +154,19 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
     return flat(G), flat(D), record
 
 
-@pytest.mark.parametrize("game", ["minimax", "non-saturating"])
-@pytest.mark.parametrize("critic_steps", [1, 3])
-def test_an_ensemble_equals_separate_trainings(game: str, critic_steps: int) -> None:
-    run = train(DATA, **{**EXACT, "steps": 30}, game=game, critic_steps=critic_steps, lr_d=2e-3, betas=(0.4, 0.95))
+SEPARATE = [
+    *[dict(game=game, critic_steps=k) for game in sorted(GAMES) for k in (1, 3)],
+    dict(game="wgan-gp", penalty_weight=0.1, optimizer="rmsprop"),
+    dict(game="wgan-clip", clip=0.05, optimizer="rmsprop", critic_steps=2),
+    dict(game="minimax", r1=0.7),
+    dict(game="non-saturating", instance_noise=0.3),
+    dict(game="feature-matching", instance_noise=0.3, r1=0.1),
+]
+
+
+@pytest.mark.parametrize("settings", SEPARATE, ids=["-".join(map(str, each.values())) for each in SEPARATE])
+def test_an_ensemble_equals_separate_trainings(settings: dict[str, Any]) -> None:
+    run = train(DATA, **{**EXACT, "steps": 30}, lr_d=2e-3, betas=(0.4, 0.95), **settings)
     for e in range(3):
         G, D, record = by_hand(run.config, DATA, 1, e)
         assert furthest(parameters(run.generator, e), G) < 1e-10
@@ -503,6 +568,152 @@ def test_a_missing_file_is_reported_as_missing(tmp_path: Any) -> None:
         Run.load(tmp_path / "none.npz")
 
 
+# --- games, presets and data ----------------------------------------------------------------------------------------
+
+
+def test_clipped_weights_stay_in_their_bounds() -> None:
+    run = train(DATA, **EXACT, game="wgan-clip", clip=0.03)
+    largest = [float(p.abs().max()) for p in parameters(run.discriminator)]
+    assert max(largest) == 0.03  # in float64 exactly, and some weight has arrived
+    assert max(float(p.abs().max()) for p in parameters(run.generator)) > 0.03
+
+
+def test_the_games_own_weights_are_the_papers() -> None:
+    assert GAMES["wgan-clip"].clip == 0.01
+    assert [GAMES[name].penalty_weight for name in ("wgan-gp", "wgan-gp-one-sided")] == [10.0, 10.0]
+    explicit = train(DATA, **EXACT, game="wgan-gp", penalty_weight=10.0)
+    assert same_runs(train(DATA, **EXACT, game="wgan-gp"), explicit)
+    assert not same_runs(train(DATA, **EXACT, game="wgan-gp", penalty_weight=0.0), explicit)
+
+
+def test_what_d_outputs_is_recorded_by_its_kind() -> None:
+    runs = {name: train(DATA, **TINY, game=name) for name in ("minimax", "wgan-gp", "ebgan")}
+    for run in runs.values():
+        at = torch.from_numpy(run.points).to(torch.float32)
+        numbers = GAMES[run.config.game].read(run.discriminator(at.expand(3, -1, -1)), at).detach().double()
+        expected = torch.sigmoid(numbers) if run.config.game == "minimax" else numbers
+        np.testing.assert_allclose(run.d_output[-1], expected.numpy(), atol=1e-6)
+    assert runs["ebgan"].discriminator.widths == (1, 8, 8, 1)
+    assert (runs["ebgan"].d_output >= 0).all()
+    assert (runs["wgan-gp"].d_output < 0).any()
+
+
+def test_an_autoencoder_in_the_plane_survives_saving(tmp_path: Any) -> None:
+    run = train(ring(4, std=0.1), **TINY, game="ebgan")
+    assert run.discriminator.widths == (2, 8, 8, 2)
+    run.save(tmp_path / "run.npz")
+    assert same_runs(run, Run.load(tmp_path / "run.npz"))
+
+
+def test_a_reader_s_own_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = GAMES["minimax"]
+    monkeypatch.setitem(GAMES, "mine", Game("mine", copy.d_loss, copy.g_loss, "the same", "this test"))
+    mine, theirs = train(DATA, **EXACT, game="mine"), train(DATA, **EXACT, game="minimax")
+    np.testing.assert_array_equal(mine.samples, theirs.samples)
+
+
+def test_instance_noise_reaches_d_alone() -> None:
+    """What is recorded of G are its images without noise."""
+    quiet, loud = (train(DATA, **{**EXACT, "steps": 1, "snapshots": 1}, instance_noise=std) for std in (0.0, 5.0))
+    np.testing.assert_array_equal(quiet.samples[0], loud.samples[0])
+    assert not np.array_equal(quiet.samples[1], loud.samples[1])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_members_frozen_under_a_penalty_stay_finite(optimizer: str) -> None:
+    settings = {**EXACT, "steps": 40, "game": "wgan-gp", "optimizer": optimizer, "lr_d": 1e150}
+    run = train(DATA, **settings)
+    assert (run.diverged > 0).all()
+    assert all(p.isfinite().all() for p in parameters(run.generator))
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_are_settings(name: str) -> None:
+    run = train(DATA, **{**PRESETS[name], **TINY})
+    assert run.config.game == PRESETS[name]["game"]
+    assert run.config.critic_steps == (1 if name == "dcgan" else 5)
+
+
+def test_the_presets_are_the_papers() -> None:
+    gp, toy, clip = (PRESETS[name] for name in ("wgan-gp", "wgan-gp-toy", "wgan"))
+    assert (gp["penalty_weight"], gp["lr_g"], gp["lr_d"], gp["betas"]) == (10.0, 1e-4, 1e-4, (0.0, 0.9))
+    assert (toy["penalty_weight"], toy["betas"], toy["batch_size"], toy["hidden"]) == (0.1, (0.5, 0.9), 256, (512,) * 3)
+    assert (clip["clip"], clip["optimizer"], clip["lr_d"], clip["batch_size"]) == (0.01, "rmsprop", 5e-5, 64)
+
+
+@pytest.mark.parametrize("data", [swiss_roll(50, generator=0), parallel_line(0.5, 50, generator=0), digits()[0]])
+@pytest.mark.parametrize("game", ["wgan-gp", "ebgan"])
+def test_other_data(data: np.ndarray, game: str) -> None:
+    run = train(data, **TINY, game=game)
+    assert run.samples.shape == (4, 3, 4096, data.shape[1])
+    assert (run.diverged == -1).all()
+
+
+@pytest.mark.parametrize("game", sorted(GAMES))
+def test_one_thread_or_two_give_the_same_run(game: str) -> None:
+    threads = torch.get_num_threads()
+    runs = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            runs.append(train(DATA, **EXACT, game=game))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(runs[0].samples, runs[1].samples, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(runs[0].d_output, runs[1].d_output, rtol=0, atol=1e-12)
+
+
+# --- sweeps ---------------------------------------------------------------------------------------------------------
+
+CONFIGS = [{**TINY, "game": "minimax"}, {**TINY, "game": "wgan-gp", "seed": 3}]
+
+
+def test_a_sweep_is_its_trainings() -> None:
+    for run, config in zip(sweep(DATA, CONFIGS), CONFIGS, strict=True):
+        assert run is not None
+        assert same_runs(run, train(DATA, **config))
+
+
+@pytest.mark.slow
+def test_a_sweep_in_other_processes_is_the_same() -> None:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        runs = sweep(DATA, CONFIGS, pool)
+    for run, config in zip(runs, CONFIGS, strict=True):
+        assert run is not None
+        np.testing.assert_allclose(run.samples, train(DATA, **config).samples, atol=1e-5)
+
+
+class Dying(Executor):
+    """An executor whose worker dies at the first job."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+    def submit(self, f: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.jobs += 1
+        if self.jobs == 1:
+            future.set_exception(BrokenProcessPool("a worker was killed"))
+        else:
+            future.set_result(f(*args, **kwargs))
+        return future
+
+
+def test_a_worker_that_dies_is_reported_and_the_others_are_kept() -> None:
+    with pytest.warns(UserWarning, match=r"configuration 0 failed and leaves None: .*minimax.*a worker was killed"):
+        lost, kept = sweep(DATA, CONFIGS, Dying())
+    assert lost is None
+    assert kept is not None
+    assert same_runs(kept, train(DATA, **CONFIGS[1]))
+
+
+def test_a_bad_configuration_costs_no_other() -> None:
+    with pytest.warns(UserWarning, match=r"configuration 1 failed and leaves None: .*unknown game 'none'"):
+        kept, lost = sweep(DATA, [CONFIGS[0], {**TINY, "game": "none"}])
+    assert lost is None
+    assert kept is not None
+
+
 # --- refusals ------------------------------------------------------------------------------------------------------
 
 
@@ -530,6 +741,11 @@ def test_a_missing_file_is_reported_as_missing(tmp_path: Any) -> None:
         ({"seed": -1}, "seed must be a whole number of at least 0, got -1; change it"),
         ({"hidden": (8, 0)}, "hidden must be a tuple of whole widths of 1 or more, got (8, 0); try (64, 64)"),
         ({"activation": "gelu"}, "unknown activation 'gelu'; choose one of 'relu', 'softplus', 'tanh'"),
+        ({"optimizer": "sgd"}, "optimizer must be 'adam' or 'rmsprop', got 'sgd'; choose one"),
+        ({"r1": -1.0}, "r1 must be finite and not negative, got -1.0; 0 turns it off"),
+        ({"instance_noise": float("nan")}, "instance_noise must be finite and not negative, got nan"),
+        ({"clip": float("inf")}, "clip must be finite and not negative, got inf"),
+        ({"penalty_weight": 1.0}, "penalty_weight needs a game with a gradient penalty, got 'non-saturating'"),
         ({"device": "tpu"}, "device must be 'auto', 'cpu' or a CUDA device that is there, got 'tpu'; choose another"),
     ],
 )
@@ -546,7 +762,7 @@ def test_a_device_that_is_not_there() -> None:
 
 def test_unknown_setting() -> None:
     with pytest.raises(
-        TypeError, match=r"^unknown setting 'learning_rate'; choose from activation, batch_size, betas, critic"
+        TypeError, match=r"^unknown setting 'learning_rate'; choose from activation, batch_size, betas, clip, critic"
     ):
         train(DATA, learning_rate=1e-3)
 
