@@ -7,7 +7,7 @@ Chapter: 01, 02, 03, 06, 08.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -551,7 +551,10 @@ def optimal_critic(p_data: Density, p_g: Density) -> OptimalCritic:
 
 @dataclass(frozen=True)
 class Transport:
-    """Cheapest way to move the weights of points x to points y, and its certificate; see `transport`."""
+    """Cheapest way to move the weights of points x to points y, and its certificate; see `transport`.
+
+    It unpacks: `plan, (f_x, f_y), cost = transport(x, y)`.
+    """
 
     x: Array
     """Sources, shape (n, d)."""
@@ -565,6 +568,9 @@ class Transport:
     """Dual potential f(y_j), shape (m,)."""
     cost: float
     """W1 = sum_ij plan_ij |x_i - y_j| = sum_i wx_i f(x_i) - sum_j wy_j f(y_j), in units of x."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.plan, (self.f_x, self.f_y), self.cost))
 
     def critic(self, points: ArrayLike) -> Array:
         """f(z) = min_j f(y_j) + |z - y_j|, 1-Lipschitz everywhere and equal to the potential at x and y; shape (k,)."""

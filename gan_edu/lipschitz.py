@@ -7,6 +7,7 @@ Chapter: 09, 10, 11.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -30,7 +31,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Critic = Callable[[Tensor], Tensor]
-Net = Ensemble | Sequence[tuple[ArrayLike, ArrayLike]]
+Net = Ensemble | torch.nn.Sequential | Sequence[tuple[ArrayLike, ArrayLike]]
 
 
 def _tensor(x: Tensor | ArrayLike) -> Tensor:
@@ -155,6 +156,14 @@ def _layers(net: Net) -> list[list[tuple[Array, Array]]]:
             for w, b in zip(net.weights, net.biases, strict=True)
         ]
         members = [[(w[e].T, b[e, 0]) for w, b in parameters] for e in range(net.members)]
+    elif isinstance(net, torch.nn.Sequential):
+        linears = [layer.double() for layer in copy.deepcopy(net).cpu() if isinstance(layer, torch.nn.Linear)]
+        members = [
+            [
+                (m.weight.detach().numpy(), np.zeros(m.out_features) if m.bias is None else m.bias.detach().numpy())
+                for m in linears
+            ]
+        ]
     else:
         members = [[(np.asarray(w, dtype=np.float64), np.asarray(b, dtype=np.float64)) for w, b in net]]
     layers = members[0]
@@ -175,7 +184,7 @@ def spectral_bound(net: Net, *, norm: str = "spectral") -> float | Array:
     """Product of the layers' norms, prod_l |W_l|: a Lipschitz constant of the net if its activations have slopes in [-1, 1].
 
     Args:
-        net: an Ensemble, or pairs (W, b) with W of shape (out, in) and b of shape (out,).
+        net: an Ensemble, an nn.Sequential of nn.Linear and activations, or pairs (W, b), W (out, in) and b (out,).
         norm: "spectral", the largest singular value, or "frobenius", which is larger and cheaper.
 
     Returns:
@@ -231,7 +240,7 @@ def relu_lipschitz(net: Net, *, max_regions: int = 2000) -> float | Array:
     Regions thinner than 1e-7 (in the units of x, within a box of 1e6) are left out.
 
     Args:
-        net: an Ensemble, or pairs (W, b) with W of shape (out, in) and b of shape (out,); ReLU between the layers.
+        net: an Ensemble, an nn.Sequential, or pairs (W, b), W (out, in) and b (out,); ReLU between the layers.
         max_regions: where to give up.
 
     Returns:
@@ -250,6 +259,10 @@ def relu_lipschitz(net: Net, *, max_regions: int = 2000) -> float | Array:
     """
     if isinstance(net, Ensemble) and net.activation != "relu":
         raise ValueError(f"only a ReLU net has linear regions, got activation {net.activation!r}; use spectral_bound")
+    if isinstance(net, torch.nn.Sequential):
+        kinds = [type(layer).__name__ for layer in net]
+        if kinds != ["Linear", "ReLU"] * (len(kinds) // 2) + ["Linear"]:
+            raise ValueError(f"only Linear, ReLU, ..., Linear can be enumerated, got {kinds}; use spectral_bound")
     return _per_member(net, [_largest_jacobian(layers, max_regions) for layers in _layers(net)])
 
 

@@ -1156,3 +1156,10 @@ def test_a_program_without_a_solution_is_refused(monkeypatch: pytest.MonkeyPatch
     words = "the transport problem could not be solved: numerical difficulties; merge points of tiny weight"
     with pytest.raises(ValueError, match=words):
         transport([0.0, 1.0], [5.0])
+
+
+def test_a_transport_unpacks() -> None:
+    moved = transport([0.0, 1.0], [3.0, 5.0])
+    plan, (f_x, f_y), cost = moved
+    assert plan is moved.plan
+    assert (f_x is moved.f_x, f_y is moved.f_y, cost) == (True, True, 3.5)

@@ -522,3 +522,24 @@ def test_secants_of_vector_outputs() -> None:
 
 def test_small_and_large_weights_cancel_in_the_exact_constant() -> None:
     assert relu_lipschitz([([[1e-13]], [0.0]), ([[1e13]], [0.0])]) == pytest.approx(1.0)
+
+
+def test_an_ordinary_network_is_its_pairs() -> None:
+    net = torch.nn.Sequential(
+        torch.nn.Linear(2, 5),
+        torch.nn.ReLU(),
+        torch.nn.Linear(5, 4, bias=False),
+        torch.nn.ReLU(),
+        torch.nn.Linear(4, 1),
+    )
+    linears = [net[0], net[2], net[4]]
+    weights = [layer.weight.detach().double().numpy() for layer in linears]
+    biases = [np.zeros(4) if layer.bias is None else layer.bias.detach().double().numpy() for layer in linears]
+    pairs = list(zip(weights, biases, strict=True))
+    assert spectral_bound(net) == spectral_bound(pairs)
+    assert relu_lipschitz(net) == relu_lipschitz(pairs)
+    assert net[0].weight.dtype == torch.float32
+    with pytest.raises(
+        ValueError, match=re.escape("only Linear, ReLU, ..., Linear can be enumerated, got ['Linear', 'Tanh'")
+    ):
+        relu_lipschitz(torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)))
