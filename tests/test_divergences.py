@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import linprog
-from scipy.special import expit, rel_entr
+from scipy.special import expit, logsumexp, rel_entr
+from shared import Logistic
 
 from gan_edu import divergences
 from gan_edu.densities import GaussianMixture, Uniform, gaussian, grid, ring, two_modes
@@ -60,19 +61,6 @@ def mid(p: GaussianMixture, q: GaussianMixture) -> GaussianMixture:
 def moved(p: GaussianMixture, scale: float, shift: float) -> GaussianMixture:
     """The law of scale * x + shift."""
     return GaussianMixture(scale * p.means + shift, abs(scale) * p.stds, p.weights)
-
-
-class Logistic:
-    """D(x) = sigmoid(a x + b), with its logit."""
-
-    def __init__(self, a: float, b: float) -> None:
-        self.a, self.b = a, b
-
-    def logit(self, x: np.ndarray) -> np.ndarray:
-        return self.a * x + self.b
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return expit(self.logit(x))
 
 
 class Constant:
@@ -239,8 +227,11 @@ def test_divergences_do_not_depend_on_the_unit_or_the_origin(
 def test_the_prior_of_d_and_of_the_value(p: GaussianMixture, q: GaussianMixture, prior: float) -> None:
     best = optimal_discriminator(p, q, prior)
     x = np.linspace(-4, 4, 9)
-    odds = prior * stats.norm.pdf(0) * p.prob(x) / ((1 - prior) * stats.norm.pdf(0) * q.prob(x))
-    np.testing.assert_allclose(best(x), odds / (1 + odds), rtol=1e-9)
+    # In logarithms: the quotient of two densities that round to 0 says nothing, D* does.
+    log_p, log_q = (
+        logsumexp(stats.norm.logpdf(x[:, None], law.means[:, 0], law.stds), b=law.weights, axis=1) for law in (p, q)
+    )
+    np.testing.assert_allclose(best(x), expit(log_p - log_q + np.log(prior / (1 - prior))), rtol=1e-9)
     top = value(p, q, best, prior)
     assert top >= value(p, q, optimal_discriminator(p, q), prior) - 1e-9
     assert top >= value(p, q, lambda x: prior, prior) - 1e-9

@@ -7,26 +7,13 @@ import re
 
 import pytest
 import torch
+from shared import plain
 
 from gan_edu.networks import ACTIVATIONS, Ensemble
-
-LAYERS = {"relu": torch.nn.ReLU, "softplus": torch.nn.Softplus, "tanh": torch.nn.Tanh}
 
 
 def streams(count: int, seed: int = 0) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(100 * seed + e) for e in range(count)]
-
-
-def separate(net: Ensemble, e: int) -> torch.nn.Sequential:
-    """Member e as an ordinary PyTorch network."""
-    layers: list[torch.nn.Module] = []
-    for weight, bias in zip(net.weights, net.biases, strict=True):
-        linear = torch.nn.Linear(weight.shape[1], weight.shape[2], dtype=weight.dtype)
-        with torch.no_grad():
-            linear.weight.copy_(weight[e].T)
-            linear.bias.copy_(bias[e, 0])
-        layers += [linear, LAYERS[net.activation]()]
-    return torch.nn.Sequential(*layers[:-1])
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
@@ -38,7 +25,7 @@ def test_an_ensemble_equals_separate_networks(activation: str, widths: tuple[int
     assert together.shape == (4, 10, widths[-1])
     assert net.members == 4
     for e in range(4):
-        torch.testing.assert_close(together[e], separate(net, e)(x[e]), rtol=0, atol=1e-12)
+        torch.testing.assert_close(together[e], plain(net, e)(x[e]), rtol=0, atol=1e-12)
 
 
 def test_gradients_of_an_ensemble_equal_those_of_separate_networks() -> None:
@@ -46,7 +33,7 @@ def test_gradients_of_an_ensemble_equal_those_of_separate_networks() -> None:
     x = torch.randn(3, 10, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     (net(x) ** 2).mean((1, 2)).sum().backward()
     for e in range(3):
-        alone = separate(net, e)
+        alone = plain(net, e)
         (alone(x[e]) ** 2).mean().backward()
         torch.testing.assert_close(net.weights[0].grad[e].T, alone[0].weight.grad, rtol=0, atol=1e-12)
         torch.testing.assert_close(net.biases[-1].grad[e, 0], alone[2].bias.grad, rtol=0, atol=1e-12)

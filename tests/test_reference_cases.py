@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import brentq, minimize, minimize_scalar
-from scipy.special import expit, log_expit
+from scipy.special import log_expit
+from shared import Logistic
 from slow_reference import SLOW, jitter
 
 from gan_edu import (
@@ -98,19 +99,6 @@ def kept_modes(params: Params) -> tuple[np.ndarray, np.ndarray]:
 def one_logit(loss: Callable[[torch.Tensor], torch.Tensor], a: np.ndarray) -> np.ndarray:
     """A game's loss on batches of one logit each."""
     return loss(torch.as_tensor(np.asarray(a), dtype=torch.float64)[..., None]).numpy()
-
-
-class Logistic:
-    """D(x) = sigmoid(a x + b), with its logit."""
-
-    def __init__(self, a: float, b: float) -> None:
-        self.a, self.b = a, b
-
-    def logit(self, x: np.ndarray) -> np.ndarray:
-        return self.a * x + self.b
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return expit(self.logit(x))
 
 
 # --- one route for each family ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from shared import plain
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from gan_edu import training
@@ -50,18 +51,6 @@ def same_runs(a: Run, b: Run) -> bool:
 
 
 # --- an ensemble is E separate trainings -------------------------------------------------------------------------
-
-
-def plain(net: Ensemble, e: int) -> torch.nn.Sequential:
-    """Member e as an ordinary PyTorch network."""
-    layers: list[torch.nn.Module] = []
-    for weight, bias in zip(net.weights, net.biases, strict=True):
-        linear = torch.nn.Linear(weight.shape[1], weight.shape[2], dtype=weight.dtype)
-        with torch.no_grad():
-            linear.weight.copy_(weight[e].T)
-            linear.bias.copy_(bias[e, 0])
-        layers += [linear, torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
 
 
 def flat(net: torch.nn.Sequential) -> list[torch.Tensor]:
