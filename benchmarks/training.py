@@ -1,8 +1,9 @@
 """How many member-steps a second: the usual PyTorch loop, gan_edu, JAX where it is installed, and the speed of sgemm.
 
-`make bench` runs it. Everything runs in one process on one core, so that the ratios mean something; a step is one
-update of D and one of G on batches of 256. JAX (an optional dependency) has jit, vmap over the members and scan over
-the steps, the same networks, batch and optimizer.
+`make bench` runs it, once on one core and once on all; each time everything runs in one process, so that the ratios
+mean something. A step is one update of D and one of G on batches of 256. JAX (an optional dependency) has jit, vmap
+over the members and scan over the steps, the same networks, batch and optimizer. The last table has gan_edu beside a
+second process that keeps one core busy.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import importlib.util
 import itertools
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
-
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 import torch
 
 from gan_edu import ring, train
 
+ONE_CORE = sys.argv[1:] == ["one-core"]
 BATCH, LAMBDA, BETAS, RATE = 256, 10.0, (0.5, 0.9), 1e-3
 
 
@@ -169,25 +170,40 @@ def large_sgemm(size: int = 2048) -> float:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
+    if ONE_CORE and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cores = 1 if ONE_CORE else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(cores)
     has_jax = importlib.util.find_spec("jax") is not None
-    print(f"PyTorch {torch.__version__}, one core; a large sgemm reaches {large_sgemm() / 1e9:.0f} GFLOP/s")
+    print(f"\nPyTorch {torch.__version__}, cores: {cores}; a large sgemm reaches {large_sgemm() / 1e9:.0f} GFLOP/s")
     if not has_jax:
         print("(JAX is not installed, so there is no comparison with it)")
+    print("| game | nets | members | usual | gan_edu | ratio to usual | share of bmm | ratio to JAX |")
+    print("|---|---|---|---|---|---|---|---|")
     for hidden in ((64, 64), (128, 128)):
         for game in ("minimax", "wgan-gp"):
             usual = usual_loop(hidden, game, 200)
-            work = flops(hidden, game)
-            print(f"\n{game}, {'-'.join(map(str, (2, *hidden)))}: the usual loop makes {usual:.0f} steps a second")
             for members in (1, 4, 16, 64):
-                steps = max(10, 320 // members)
-                ours = ensemble(hidden, game, members, steps)
-                share = ours * work / sgemm(hidden, members)
-                line = f"    {members:3d} members {ours:8.0f} a second {ours / usual:6.2f} x usual {100 * share:4.0f} % of bmm"
-                if has_jax:
-                    line += f" {ours / in_jax(hidden, game, members, steps):6.2f} x JAX"
-                print(line)
+                ours = ensemble(hidden, game, members, max(20, 800 // members))
+                share = ours * flops(hidden, game) / sgemm(hidden, members)
+                jax = f"{ours / in_jax(hidden, game, members, max(20, 800 // members)):.2f}" if has_jax else ""
+                net = "-".join(map(str, (2, *hidden)))
+                row = f"{usual:.0f} | {ours:.0f} | {ours / usual:.2f} | {share:.0%} | {jax}"
+                print(f"| {game} | {net} | {members} | {row} |", flush=True)
+    if not ONE_CORE:
+        print("\nBeside a process that keeps one core busy, 16 members, 2-64-64 (times as long as without):")
+        for game in ("minimax", "wgan-gp"):
+            alone = ensemble((64, 64), game, 16, 50)
+            neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            try:
+                print(f"{game}: {alone / ensemble((64, 64), game, 16, 50):.2f}", flush=True)
+            finally:
+                neighbour.kill()
+                neighbour.wait()
 
 
 if __name__ == "__main__":
+    if not ONE_CORE:
+        subprocess.run([sys.executable, __file__, "one-core"], check=True)
+    # In `make bench` OMP_NUM_THREADS is 1; here the threads are set by hand.
     main()

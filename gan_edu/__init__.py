@@ -26,7 +26,7 @@ from gan_edu.divergences import (
     value,
     wasserstein1,
 )
-from gan_edu.evaluation import interval, mode_coverage, nearest_neighbours, parzen_log_likelihood
+from gan_edu.evaluation import interval, mode_coverage, nearest_neighbours, parzen_log_likelihood, sample_js, sample_w1
 from gan_edu.quadrature import expectation
 
 __version__ = "0.1.0"
@@ -76,6 +76,8 @@ __all__ = [
     "parallel_line",
     "parzen_log_likelihood",
     "ring",
+    "sample_js",
+    "sample_w1",
     "swiss_roll",
     "total_variation",
     "transport",

@@ -27,7 +27,6 @@ __all__ = [
     "find_game",
     "generator_gradient",
     "gradient_penalty",
-    "minibatch_closeness",
 ]
 
 
@@ -306,23 +305,3 @@ def feature_matching(f_real: Tensor, f_fake: Tensor) -> Tensor:
     Source: Salimans et al. (2016), section 3.1. Chapter: 07.
     """
     return ((f_real.mean(-2) - f_fake.mean(-2)) ** 2).sum(-1)
-
-
-def minibatch_closeness(features: Tensor) -> Tensor:
-    """o(x_i)_b = sum_j exp(-|M_ib - M_jb|_1), how close sample i is to the batch, itself included: (..., N, B, C) -> (..., N, B).
-
-    Raises:
-        ValueError: there are fewer than three axes.
-
-    Example:
-        >>> minibatch_closeness(torch.zeros(4, 1, 2)).squeeze().tolist()
-        [4.0, 4.0, 4.0, 4.0]
-
-    Source: Salimans et al. (2016), section 3.2. Chapter: 07.
-    """
-    if features.ndim < 3:
-        raise ValueError(
-            f"features must have shape (..., N, B, C), got {tuple(features.shape)}; reshape the layer's output"
-        )
-    distance = (features.unsqueeze(-3) - features.unsqueeze(-4)).abs().sum(-1)
-    return torch.exp(-distance).sum(-2)

@@ -151,6 +151,10 @@ def lipschitz_lower_bound(critic: Critic, points: Tensor | ArrayLike, *, climb: 
 def _layers(net: Net) -> list[list[tuple[Array, Array]]]:
     """For each member of a net, its layers as pairs W (out, in) and b (out,)."""
     if isinstance(net, Ensemble):
+        if net.kernels:
+            raise ValueError(
+                "a bound needs a net that maps each sample alone, got minibatch kernels; train without them"
+            )
         parameters = [
             (w.detach().double().cpu().numpy(), b.detach().double().cpu().numpy())
             for w, b in zip(net.weights, net.biases, strict=True)

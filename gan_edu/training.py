@@ -9,11 +9,12 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from threading import Event
 from typing import IO, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gan_edu.densities import GaussianMixture
+from gan_edu.evaluation import sample_js, sample_w1
 from gan_edu.games import feature_matching, find_game, gradient_penalty
 from gan_edu.lipschitz import gradient_norms
 from gan_edu.networks import Ensemble
@@ -35,6 +37,9 @@ Array = NDArray[np.float64]
 OPTIMIZERS = ("adam", "rmsprop")
 CHUNK = 64  # batches drawn at a time: members have streams of their own, and few draws are faster than many
 PROBES = 4096  # latent points whose images are kept at every snapshot
+BLOCK = 8  # members trained together at most: their activations fit the cache, and each thread has blocks of its own
+ROUND = 20  # steps that a block goes before the progress bar, and Ctrl-C, hear of it
+RECORDS = ("w1", "js", "g_gradient", "d_gradients", "at_clip")
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,14 @@ class TrainConfig:
     """gamma of R1, which adds (gamma / 2) E|grad D(real)|^2 to D's loss."""
     instance_noise: float = 0.0
     """Standard deviation of the noise added to all that D is shown."""
+    pack: int = 1
+    """m, samples that D judges together, side by side in one input (PacGAN)."""
+    kernels: int = 0
+    """B, kernels of minibatch discrimination in D; 0 for none."""
+    classes: int = 0
+    """Number of labels; `train` counts them."""
+    record: tuple[str, ...] = ()
+    """What else to keep at snapshots, of "w1", "js", "g_gradient", "d_gradients", "at_clip"; see `Run.records`."""
     snapshots: int = 20
     """Number of recorded steps after the start, evenly spaced."""
     seed: int = 0
@@ -92,8 +105,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         find_game(self.game)
         least = dict(
-            members=1, steps=0, batch_size=1, critic_steps=0, generator_steps=0, latent_dim=1, snapshots=1, seed=0
-        )
+            members=1, steps=0, batch_size=1, critic_steps=0, generator_steps=0, latent_dim=1, snapshots=1, seed=0,
+            pack=1, kernels=0, classes=0,
+        )  # fmt: skip
         for name, bound in least.items():
             given = getattr(self, name)
             if not isinstance(given, int) or isinstance(given, bool) or given < bound:
@@ -111,6 +125,20 @@ class TrainConfig:
             given = getattr(self, name)
             if given is not None and not 0 <= given < float("inf"):
                 raise ValueError(f"{name} must be finite and not negative, got {given!r}; 0 turns it off")
+        if self.batch_size % self.pack:
+            raise ValueError(
+                f"batch_size must be a multiple of pack, got {self.batch_size} and {self.pack}; change one"
+            )
+        if self.kernels and (find_game(self.game).penalty or self.r1 or find_game(self.game).output == "energy"):
+            raise ValueError(
+                f"kernels mix the samples of a batch, but a penalty or an energy is each sample's own, got "
+                f"{self.game!r} with r1 = {self.r1}; set kernels=0 or choose 'non-saturating'"
+            )
+        for name in self.record if isinstance(self.record, tuple) else (self.record,):
+            if name not in RECORDS or isinstance(self.record, str):
+                raise ValueError(f"record must be a tuple of names from {RECORDS}, got {self.record!r}; change it")
+        if "at_clip" in self.record and not (find_game(self.game).clip if self.clip is None else self.clip):
+            raise ValueError(f"recording 'at_clip' needs clipped weights, got {self.game!r} without; set clip")
         if self.penalty_weight is not None and find_game(self.game).penalty is None:
             raise ValueError(f"penalty_weight needs a game with a gradient penalty, got {self.game!r}; try 'wgan-gp'")
         if len(self.betas) != 2 or not all(0 <= b < 1 for b in self.betas):
@@ -145,6 +173,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     ),
     # Radford et al. (2016), section 4
     "dcgan": dict(game="non-saturating", lr_g=2e-4, lr_d=2e-4, betas=(0.5, 0.999), batch_size=128),
+    # Lin et al. (2018), the script of its grid and ring: 100 packs of 2 (its nets have batch normalisation and maxout)
+    "pacgan": dict(game="non-saturating", pack=2, lr_g=1e-4, lr_d=1e-4, betas=(0.8, 0.999), batch_size=200),
 }
 """Settings of papers, as far as a multilayer perceptron can follow them: `train(data, **PRESETS["wgan-gp"])`."""
 
@@ -167,11 +197,13 @@ class Run:
     g_loss: Array
     """(T, E) G's loss likewise."""
     samples: Array
-    """(T, E, n, d) images of the probe points."""
+    """(T, E, n, d) images of the probe points; with C labels, point i is drawn for label i % C."""
     points: Array
-    """(M, d) where D was evaluated."""
+    """(M, d) where D was evaluated; with C labels, the same points for each label in turn."""
     d_output: Array
-    """(T, E, M) D at these points: sigmoid(logit), or the critic's score or energy as it is, by `Game.output`."""
+    """(T, E, M) D at these points: sigmoid(logit), or the critic's score or energy as it is, by `Game.output`.
+
+    A D that judges packs sees each point m times over; one with kernels compares it to a batch of the data."""
     diverged: NDArray[np.int64]
     """(E,) step at which a member turned non-finite and was frozen; -1 for the healthy."""
     generator: Ensemble
@@ -180,11 +212,24 @@ class Run:
     """D at the end; takes x of shape (E, N, d), and `Game.read` makes one number a sample of what it returns."""
     interrupted: bool = False
     """True if the training was stopped before its last step."""
+    records: Mapping[str, Array] = field(default_factory=dict)
+    """What `record` asked for, by name, first axes (T, E):
 
-    def generate(self, n: int, *, seed: int = 0) -> Array:
-        """n fresh samples of every member, shape (E, n, d)."""
+    "w1": W1 of data and generated samples (`sample_w1`); "js": a lower bound of their JS in nats (`sample_js`);
+    "g_gradient": norm of the gradient of G's loss, whether G learns or not; "d_gradients": (T, E, L), norm of the
+    gradient of D's loss by the weights of each layer, both on a batch of their own; "at_clip": share of D's weights
+    and biases at the bounds of clipping."""
+
+    def generate(self, n: int, *, seed: int = 0, label: int | None = None) -> Array:
+        """n fresh samples of every member, shape (E, n, d); of one label, or of all in turn.
+
+        Raises:
+            ValueError: there is no such label.
+        """
+        if label is not None and not 0 <= label < self.config.classes:
+            raise ValueError(f"label must be one of the {self.config.classes} labels, counted from 0, got {label!r}")
         z = torch.randn(n, self.config.latent_dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        return _images(self.generator, z)
+        return _images(self.generator, _labelled(z, self.config.classes, label))
 
     def density(self, x: ArrayLike, bandwidth: float = 0.1) -> Array:
         """p_g on the line at x (M,), as a kernel estimate from the snapshots' samples, shape (T, E, M).
@@ -217,6 +262,7 @@ class Run:
         for name in ("generator", "discriminator"):
             net: Ensemble = getattr(self, name)
             arrays |= {f"{name}.{key}": tensor.detach().cpu().numpy() for key, tensor in net.state_dict().items()}
+        arrays |= {f"records.{name}": values for name, values in self.records.items()}
         meta = dict(config=asdict(self.config), interrupted=self.interrupted, format=1)
         with open(path, "wb") if isinstance(path, (str, Path)) else nullcontext(path) as file:
             np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
@@ -242,6 +288,7 @@ class Run:
                 }
                 net.load_state_dict(state)
             arrays = {name: data[name] for name in _ARRAYS}
+            records = {name: data[f"records.{name}"] for name in config.record}
         except FileNotFoundError:
             raise
         except Exception as error:
@@ -249,26 +296,31 @@ class Run:
                 f"{path} must be a file written by Run.save, but could not be read ({error}); save the run again"
             ) from error
         return Run(
-            config=config, generator=nets[0], discriminator=nets[1], interrupted=bool(meta["interrupted"]), **arrays
+            config=config,
+            generator=nets[0],
+            discriminator=nets[1],
+            interrupted=bool(meta["interrupted"]),
+            records=records,
+            **arrays,
         )
 
 
-_ARRAYS = tuple(f.name for f in fields(Run) if f.name not in ("config", "generator", "discriminator", "interrupted"))
+_ARRAYS = tuple(f.name for f in fields(Run) if f.type.startswith(("Array", "NDArray")))
 
 
-def _streams(config: TrainConfig, purpose: int) -> list[torch.Generator]:
+def _streams(config: TrainConfig, purpose: int, members: range | None = None) -> list[torch.Generator]:
     """One generator a member: its numbers depend on (seed, member, purpose) and on nothing else."""
-    seeds = [
-        np.random.SeedSequence([config.seed, e, purpose]).generate_state(1, np.uint64)[0] for e in range(config.members)
-    ]
+    members = range(config.members) if members is None else members
+    seeds = [np.random.SeedSequence([config.seed, e, purpose]).generate_state(1, np.uint64)[0] for e in members]
     return [torch.Generator().manual_seed(int(s >> np.uint64(1))) for s in seeds]
 
 
 def _networks(config: TrainConfig, dim: int) -> tuple[Ensemble, Ensemble]:
     start, dtype = _streams(config, 0), getattr(torch, config.dtype)
-    generator = Ensemble([config.latent_dim, *config.hidden, dim], start, config.activation, dtype)
-    out = dim if find_game(config.game).output == "energy" else 1  # an autoencoder, or one number
-    discriminator = Ensemble([dim, *config.hidden, out], start, config.activation, dtype)
+    generator = Ensemble([config.latent_dim + config.classes, *config.hidden, dim], start, config.activation, dtype)
+    seen = (dim + config.classes) * config.pack
+    out = seen if find_game(config.game).output == "energy" else 1  # an autoencoder, or one number
+    discriminator = Ensemble([seen, *config.hidden, out], start, config.activation, dtype, config.kernels)
     return generator, discriminator
 
 
@@ -281,11 +333,22 @@ def _probes(latent_dim: int) -> Tensor:
     return torch.from_numpy(ndtri(np.clip(uniform, 1e-9, 1 - 1e-9)))
 
 
+def _beside(x: Tensor, y: Tensor) -> Tensor:
+    """Inputs (E, N, d) with labels (E, N, C), if there are any, in one."""
+    return torch.cat([x, y], -1) if y.shape[-1] else x
+
+
+def _labelled(x: Tensor, classes: int, label: int | None = None) -> Tensor:
+    """Rows (n, d) with one-hot labels beside them, (n, d + classes): one label, or all in turn."""
+    turn = torch.arange(len(x)) % max(classes, 1) if label is None else torch.full((len(x),), label)
+    return torch.cat([x, torch.eye(classes, dtype=x.dtype)[turn]], 1) if classes else x
+
+
 @torch.no_grad()
-def _images(net: Ensemble, x: Tensor) -> Array:
+def _images(net: Ensemble, x: Tensor, among: Tensor | None = None) -> Array:
     """Every member's output for the same inputs x, shape (E, N, out), in float64."""
     weight = net.weights[0]
-    result = net(x.to(weight.device, weight.dtype).expand(net.members, *x.shape))
+    result = net(x.to(weight.device, weight.dtype).expand(net.members, *x.shape), among)
     return np.asarray(result.double().cpu().numpy())
 
 
@@ -296,9 +359,14 @@ class _Batches:
     """
 
     def __init__(
-        self, law: GaussianMixture | Array | None, config: TrainConfig, purpose: int, device: torch.device
+        self,
+        law: GaussianMixture | Array | None,
+        config: TrainConfig,
+        purpose: int,
+        device: torch.device,
+        members: range | None = None,
     ) -> None:
-        self.law, self.streams, self.device = law, _streams(config, purpose), device
+        self.law, self.streams, self.device = law, _streams(config, purpose, members), device
         self.size, self.dtype = config.batch_size, getattr(torch, config.dtype)
         self.chunk: Iterable[Tensor] = iter(())
 
@@ -384,9 +452,156 @@ class _Player:
         return alive
 
 
+class _Draws:
+    """All that a step draws; `shift` makes it other numbers than those of the training."""
+
+    def __init__(
+        self,
+        law: GaussianMixture | Array,
+        p_g: GaussianMixture | None,
+        config: TrainConfig,
+        dim: int,
+        device: torch.device,
+        members: range,
+        shift: int = 0,
+    ) -> None:
+        def batches(law: GaussianMixture | Array | None, purpose: int) -> _Batches:
+            return _Batches(law, config, purpose + shift, device, members)
+
+        self.real, self.noise = batches(law, 1), batches(_normal(config.latent_dim), 2)
+        self.fixed = None if p_g is None else batches(p_g, 2)
+        self.eps, self.blur = batches(None, 3), batches(_normal(dim), 4)
+
+
+class _Block:
+    """Some of the members: their nets, optimizers and random streams, and the two kinds of step."""
+
+    def __init__(
+        self,
+        members: range,
+        G: Ensemble,
+        D: Ensemble,
+        config: TrainConfig,
+        law: GaussianMixture | Array,
+        p_g: GaussianMixture | None,
+    ) -> None:
+        part, device = slice(members.start, members.stop), G.weights[0].device
+        self.config, self.game, self.members, self.dim = config, find_game(config.game), part, G.widths[-1]
+        self.G = _Player(G.part(part), config.lr_g, config)
+        self.D = _Player(D.part(part), config.lr_d, config)
+        self.draws = _Draws(law, p_g, config, self.dim, device, members)
+        self.aside = _Draws(law, p_g, config, self.dim, device, members, shift=4)  # for what is recorded on request
+        self.alive = torch.ones(len(members), dtype=torch.bool, device=device)
+        self.diverged = np.full(len(members), -1, dtype=np.int64)
+        self.step = 0
+        self.losses: dict[str, list[Tensor]] = {"d": [], "g": []}
+        self.weight = self.game.penalty_weight if config.penalty_weight is None else config.penalty_weight
+        self.clip = self.game.clip if config.clip is None else config.clip
+
+    def score(self, x: Tensor, y: Tensor) -> Tensor:
+        """D's number for each sample x, or pack of them, with labels y; (E, N / pack)."""
+        x = _beside(x, y)
+        return self.game.read(self.D.net(x), x)
+
+    def packed(self, x: Tensor) -> Tensor:
+        """Samples side by side, (E, N, d) -> (E, N / pack, pack * d)."""
+        members, count, dim = x.shape
+        return x.reshape(members, count // self.config.pack, dim * self.config.pack)
+
+    def shown(self, x: Tensor, draws: _Draws) -> Tensor:
+        """What D gets to see of x."""
+        return self.packed(x + self.config.instance_noise * next(draws.blur) if self.config.instance_noise else x)
+
+    def example(self, draws: _Draws) -> tuple[Tensor, Tensor]:
+        """Real samples and their one-hot labels, (E, N, d) and (E, N, C); C may be 0."""
+        rows = next(draws.real)
+        return rows[..., : self.dim], rows[..., self.dim :]
+
+    def generated(self, y: Tensor, draws: _Draws) -> Tensor:
+        """G's samples for labels y, or those of the fixed density in its place."""
+        return next(draws.fixed) if draws.fixed else torch.as_tensor(self.G.net(_beside(next(draws.noise), y)))
+
+    def d_loss(self, draws: _Draws) -> Tensor:
+        real, y = self.example(draws)
+        with torch.no_grad():  # D's update sees generated points, not the generator behind them
+            fake = self.shown(self.generated(y, draws), draws)
+        real, y = self.shown(real, draws), self.packed(y)
+        if self.config.kernels:  # each batch is compared with itself
+            on_real, on_fake = self.score(real, y), self.score(fake, y)
+        else:  # one pass for both
+            on_real, on_fake = self.score(torch.cat([real, fake], 1), torch.cat([y, y], 1)).chunk(2, 1)
+        loss = self.game.d_loss(on_real, on_fake)
+        if self.game.penalty and self.weight:
+            eps, one_sided = next(draws.eps)[:, : real.shape[1], 0], self.game.penalty == "one-sided"
+            loss = loss + self.weight * gradient_penalty(lambda x: self.score(x, y), real, fake, one_sided, eps=eps)
+        if self.config.r1:
+            slopes = gradient_norms(lambda x: self.score(x, y), real, create_graph=True)
+            loss = loss + self.config.r1 / 2 * (slopes**2).mean(-1)
+        return loss
+
+    def g_loss(self, draws: _Draws) -> Tensor:
+        if not (self.config.classes or self.game.match_features):
+            unlabelled = self.G.net.weights[0].new_empty(len(self.alive), self.config.batch_size, 0)
+            return self.game.g_loss(self.score(self.shown(self.generated(unlabelled, draws), draws), unlabelled))
+        real, y = self.example(draws)
+        fake, seen = self.shown(self.generated(y, draws), draws), self.packed(y)
+        if not self.game.match_features:
+            return self.game.g_loss(self.score(fake, seen))
+        with torch.no_grad():
+            goal = self.D.net.features(_beside(self.shown(real, draws), seen))
+        return feature_matching(goal, self.D.net.features(_beside(fake, seen)))
+
+    def advance(self, until: int, stop: Event) -> None:
+        """Go on to a step: k updates of D, then one of G, each time; sooner if told to stop or no member is finite."""
+        while self.step < until and not stop.is_set() and bool(self.alive.any()):
+            for _ in range(self.config.critic_steps):
+                loss = self.d_loss(self.draws)
+                self.alive = self.D.step(loss, self.alive)
+                if self.clip:
+                    with torch.no_grad():
+                        for p in self.D.parameters:
+                            p.clamp_(-self.clip, self.clip)
+                self.losses["d"].append(loss.detach())
+            for _ in range(self.config.generator_steps):
+                loss = self.g_loss(self.draws)
+                self.alive = self.G.step(loss, self.alive)  # gradients for G's parameters alone: D is not touched
+                self.losses["g"].append(loss.detach())
+            self.step += 1
+            self.diverged[(~self.alive.cpu().numpy()) & (self.diverged < 0)] = self.step
+
+    def mean_loss(self, player: str) -> Array:
+        """(E,) mean over the updates since it was last asked for; NaN if there were none."""
+        record, self.losses[player] = self.losses[player], []
+        if not record:
+            return np.full(len(self.diverged), np.nan)
+        return np.asarray(torch.stack(record).double().mean(0).cpu().numpy())
+
+    def gradient_norms(self, name: str) -> Array:
+        """Of G's loss by all of G's parameters, (E,), or "d_gradients": of D's by each layer's weights, (E, L)."""
+        player, loss = (self.G, self.g_loss) if name == "g_gradient" else (self.D, self.d_loss)
+        gradients = torch.autograd.grad(loss(self.aside).sum(), player.parameters)
+        if name == "d_gradients":
+            gradients = gradients[: len(self.D.net.weights)]  # biases and kernels come after
+        norms = torch.stack([g.flatten(1).double().norm(dim=1) for g in gradients], 1).cpu().numpy()
+        return np.asarray(np.sqrt((norms**2).sum(1)) if name == "g_gradient" else norms)
+
+
+@contextmanager
+def _threads(blocks: int) -> Iterator[ThreadPoolExecutor]:
+    """As many workers as PyTorch has threads, and one thread for each product: small products only lose by more."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(min(blocks, count)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(count)
+
+
 def train(
     data: GaussianMixture | ArrayLike,
     *,
+    labels: ArrayLike | None = None,
     p_g: GaussianMixture | None = None,
     init: Run | None = None,
     points: ArrayLike | None = None,
@@ -397,6 +612,7 @@ def train(
 
     Args:
         data: a density, or an array of examples, shape (n,) or (n, d).
+        labels: class of each example, whole numbers from 0, shape (n,); then G and D both see labels (a conditional GAN).
         p_g: a fixed density in the generator's place; then only D learns.
         init: a run whose networks to go on from, with its settings as defaults (but G learns again); optimizers start anew.
         points: where to record D, shape (M, d) or (M,); a grid over the data if left out.
@@ -425,6 +641,14 @@ def train(
     config = TrainConfig(**settings) if init is None else replace(init.config, **{"generator_steps": 1, **settings})
     law = _as_law("data", data)
     dim = law.dim if isinstance(law, GaussianMixture) else law.shape[1]
+    example = law  # the data with their labels
+    if labels is not None:
+        example, classes = _with_labels(law, labels), 1 + int(np.max(np.asarray(labels)))
+        config = replace(config, classes=max(classes, config.classes))
+    if (labels is None or p_g is not None) and config.classes:
+        raise ValueError(
+            "a training with labels needs those of the data and a generator, got none; give labels, not p_g"
+        )
     if p_g is not None:
         config = replace(config, generator_steps=0)
         if p_g.dim != dim:
@@ -451,118 +675,108 @@ def train(
             )
         generator.load_state_dict(init.generator.state_dict())
         discriminator.load_state_dict(init.discriminator.state_dict())
-    G, D = (_Player(net.to(device), lr, config) for net, lr in ((generator, config.lr_g), (discriminator, config.lr_d)))
-    game, probes = find_game(config.game), _probes(config.latent_dim)
-    real, noise = _Batches(law, config, 1, device), _Batches(_normal(config.latent_dim), config, 2, device)
-    fixed = None if p_g is None else _Batches(p_g, config, 2, device)
-    eps, blur = _Batches(None, config, 3, device), _Batches(_normal(dim), config, 4, device)
-    weight = game.penalty_weight if config.penalty_weight is None else config.penalty_weight
-    clip = game.clip if config.clip is None else config.clip
-
-    def critic(x: Tensor) -> Tensor:
-        """One number a sample, (E, N)."""
-        return game.read(discriminator(x), x)
-
-    def shown(x: Tensor) -> Tensor:
-        """What D gets to see of x."""
-        return x + config.instance_noise * next(blur) if config.instance_noise else x
-
-    def d_step() -> tuple[Tensor, Tensor]:
-        with torch.no_grad():  # D's update sees generated points, not the generator behind them
-            fake = shown(generator(next(noise)) if fixed is None else next(fixed))
-        x = shown(next(real))
-        numbers = critic(torch.cat([x, fake], 1))
-        loss = game.d_loss(numbers[:, : config.batch_size], numbers[:, config.batch_size :])
-        if game.penalty and weight:
-            at = next(eps)[..., 0]
-            loss = loss + weight * gradient_penalty(critic, x, fake, game.penalty == "one-sided", eps=at)
-        if config.r1:
-            loss = loss + config.r1 / 2 * (gradient_norms(critic, x, create_graph=True) ** 2).mean(-1)
-        healthy = D.step(loss, alive)
-        if clip:
-            with torch.no_grad():
-                for p in D.parameters:
-                    p.clamp_(-clip, clip)
-        return healthy, loss.detach()
-
-    def g_step() -> tuple[Tensor, Tensor]:
-        fake = shown(generator(next(noise)))
-        if game.match_features:
-            with torch.no_grad():
-                goal = discriminator.features(shown(next(real)))
-            loss = feature_matching(goal, discriminator.features(fake))
-        else:
-            loss = game.g_loss(critic(fake))
-        return G.step(loss, alive), loss.detach()  # gradients for G's parameters alone: D is not touched
-
+    generator.to(device), discriminator.to(device)
+    game, probes = find_game(config.game), _labelled(_probes(config.latent_dim), config.classes)
+    size = BLOCK if device.type == "cpu" else config.members
+    blocks = [
+        _Block(range(part[0], part[-1] + 1), generator, discriminator, config, example, p_g)
+        for part in np.array_split(range(config.members), -(-config.members // size))
+    ]
+    where = np.tile(where, (max(config.classes, 1), 1))
+    seen = _seen(where, config)
+    batch = torch.cat([next(b.aside.real) for b in blocks]) if config.kernels else None
+    among = None if batch is None else batch.reshape(config.members, -1, discriminator.widths[0])
     marks = np.unique(np.linspace(0, config.steps, config.snapshots + 1).round().astype(np.int64))
-    alive = torch.ones(config.members, dtype=torch.bool, device=device)
-    diverged = np.full(config.members, -1, dtype=np.int64)
-    taken: list[tuple[int, Array, Array, Array, Array]] = []
-    losses: dict[str, list[Tensor]] = {"d": [], "g": []}
-    stopped = False
+    taken: list[dict[str, Any]] = []
 
     def snapshot(step: int) -> bool:
-        means = {k: _mean(v, config.members) for k, v in losses.items()}
-        for record in losses.values():
-            record.clear()
         images = _images(generator, probes)
-        at = torch.from_numpy(where)
-        outputs = game.read(torch.from_numpy(_images(discriminator, at)), at).numpy()
+        outputs = game.read(torch.from_numpy(_images(discriminator, seen, among)), seen).numpy()
         if game.output == "logit":
             outputs = 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
-        taken.append((step, means["d"], means["g"], images, outputs))
-        return bool(on_snapshot is not None and not stopped and on_snapshot(step, images, taken[-1][-1]))
+        now = dict(steps=step, samples=images, d_output=outputs)
+        now |= {f"{player}_loss": np.concatenate([b.mean_loss(player) for b in blocks]) for player in "dg"}
+        for name in config.record:
+            if name in ("w1", "js"):
+                now[name] = (sample_w1 if name == "w1" else sample_js)(images, law)
+            elif name == "at_clip":
+                now[name] = _share_at_clip(discriminator, blocks[0].clip)
+            else:
+                now[name] = np.concatenate([b.gradient_norms(name) for b in blocks])
+        taken.append(now)
+        return bool(on_snapshot is not None and not stopped and on_snapshot(step, images, outputs))
 
-    step = 0
+    step, stopped, stop, jobs = 0, False, Event(), list[Future[None]]()
     # tqdm reads this variable itself, but not in notebooks.
     quiet = not config.progress or bool(os.environ.get("TQDM_DISABLE"))
     bar = tqdm(total=config.steps, disable=quiet, delay=1, leave=False, unit="step")
-    try:
-        stopped = snapshot(0)
-        while step < config.steps and not stopped and bool(alive.any()):
-            for _ in range(config.critic_steps):
-                alive, loss = d_step()
-                losses["d"].append(loss)
-            for _ in range(config.generator_steps):
-                alive, loss = g_step()
-                losses["g"].append(loss)
-            step += 1
-            diverged[(~alive.cpu().numpy()) & (diverged < 0)] = step
-            bar.update()
-            if step in marks:
-                stopped = snapshot(step)
-    except KeyboardInterrupt:
-        stopped = True
-        warnings.warn(
-            f"training interrupted at step {step} of {config.steps}; the run holds what was computed", stacklevel=2
-        )
-    finally:
-        bar.close()
-    if not taken or taken[-1][0] != step:
-        snapshot(step)
-    columns = [np.array(column) for column in zip(*taken, strict=True)]
+    with _threads(len(blocks)) as pool, bar:
+
+        def advance(until: int) -> int:
+            """All blocks to the same step."""
+            jobs[:] = [pool.submit(b.advance, until, stop) for b in blocks]
+            for job in jobs:
+                job.result()
+            reached = max(b.step for b in blocks)
+            bar.update(reached - bar.n)
+            return reached
+
+        try:
+            stopped = snapshot(0)
+            while step < config.steps and not stopped and any(bool(b.alive.any()) for b in blocks):
+                step = advance(min(step + ROUND, int(marks[marks > step][0])))
+                if step in marks:
+                    stopped = snapshot(step)
+        except KeyboardInterrupt:
+            stopped = True
+            stop.set()
+            wait(jobs)
+            stop.clear()
+            step = advance(max(b.step for b in blocks))  # some blocks are ahead of others
+            warnings.warn(
+                f"training interrupted at step {step} of {config.steps}; the run holds what was computed", stacklevel=2
+            )
+        if not taken or taken[-1]["steps"] != step:
+            snapshot(step)
+    columns = {name: np.array([now[name] for now in taken]) for name in taken[0]}
     return Run(
         config=config,
-        steps=columns[0],
-        d_loss=columns[1],
-        g_loss=columns[2],
-        samples=columns[3],
         points=where,
-        d_output=columns[4],
-        diverged=diverged,
+        diverged=np.concatenate([b.diverged for b in blocks]),
         generator=generator.cpu(),
         discriminator=discriminator.cpu(),
         interrupted=stopped and step < config.steps,
+        records={name: columns.pop(name) for name in config.record},
+        **columns,
     )
+
+
+def _with_labels(law: GaussianMixture | Array, labels: ArrayLike) -> Array:
+    """Examples with one-hot labels beside them, (n, d + C)."""
+    y = np.asarray(labels)
+    if isinstance(law, GaussianMixture) or y.shape != law.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0:
+        raise ValueError(
+            f"labels must be whole numbers from 0, one for each row of an array of data, got shape {y.shape} and type "
+            f"{y.dtype}; for a mixture, sample it and label the samples"
+        )
+    return np.hstack([law, np.eye(1 + y.max())[y]])
+
+
+def _seen(points: Array, config: TrainConfig) -> Tensor:
+    """D's inputs at the points where it is recorded, (M, widths[0])."""
+    pack, each = config.pack, len(points) // max(config.classes, 1)
+    label = np.eye(config.classes)[np.arange(len(points)) // each] if config.classes else points[:, :0]
+    return torch.from_numpy(np.hstack([np.tile(points, pack), np.tile(label, pack)]))
+
+
+def _share_at_clip(net: Ensemble, clip: float | None) -> Array:
+    """(E,) share of weights and biases at the bounds."""
+    flat = torch.cat([p.detach().flatten(1).abs() for p in net.parameters()], 1)
+    return np.asarray((flat == flat.new_tensor(clip)).double().mean(1).cpu().numpy())
 
 
 def _normal(dim: int) -> GaussianMixture:
     return GaussianMixture(np.zeros((1, dim)), 1.0)
-
-
-def _mean(losses: list[Tensor], members: int) -> Array:
-    return np.asarray(torch.stack(losses).double().mean(0).cpu().numpy()) if losses else np.full(members, np.nan)
 
 
 def _trained(data: GaussianMixture | Array, settings: dict[str, Any]) -> bytes:
@@ -581,7 +795,9 @@ def sweep(
         data: as for `train`.
         configs: settings of each training, the fields of `TrainConfig`.
         executor: any `concurrent.futures.Executor`, such as a `ProcessPoolExecutor` (make its workers with
-            `multiprocessing.get_context("spawn")`) or `dask.distributed`'s `Client.get_executor()`.
+            `multiprocessing.get_context("spawn")`). Many machines are one executor, too, by dask:
+            `from distributed import Client`, then `sweep(data, configs, Client("scheduler:8786").get_executor())`,
+            with gan_edu installed on each machine.
 
     Returns:
         one Run for each configuration. A training that fails, or whose worker dies, leaves None in its place and a

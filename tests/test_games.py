@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from gan_edu import js, kl
@@ -24,11 +22,8 @@ from gan_edu.games import (
     find_game,
     generator_gradient,
     gradient_penalty,
-    minibatch_closeness,
 )
 from gan_edu.networks import Ensemble
-
-prove = settings(max_examples=25, deadline=None, derandomize=True)
 
 NAMES = sorted(GAMES)
 CLASSIFIERS = ["minimax", "non-saturating"]  # whose generator follows a divergence against D*
@@ -374,26 +369,6 @@ def test_feature_matching_is_the_squared_distance_of_the_means() -> None:
     torch.testing.assert_close(feature_matching(fake, real), matched)
 
 
-def test_minibatch_closeness_by_loops() -> None:
-    m = torch.randn(2, 5, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 3
-    closeness = minibatch_closeness(m)
-    assert closeness.shape == (2, 5, 3)
-    for e, i, b in np.ndindex(2, 5, 3):
-        row = [math.exp(-sum(abs(float(m[e, i, b, c] - m[e, j, b, c])) for c in range(4))) for j in range(5)]
-        assert closeness[e, i, b].item() == pytest.approx(sum(row), rel=1e-12)
-
-
-@prove
-@given(st.integers(0, 10**6), st.integers(1, 6))
-def test_minibatch_closeness_lies_between_one_and_the_batch(seed: int, n: int) -> None:
-    m = torch.randn(n, 2, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    closeness = minibatch_closeness(m)
-    assert (closeness >= 1).all()
-    assert (closeness <= n).all()
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    torch.testing.assert_close(minibatch_closeness(m[order]), closeness[order])
-
-
 # --- refusals -----------------------------------------------------------------------------------------------------
 
 REFUSALS: list[tuple[Callable[[], Any], str]] = [
@@ -412,10 +387,6 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: gradient_penalty(lambda x: x, torch.zeros(4, 3), torch.zeros(4, 3)),
         "the critic must return one number a point, (4,), got (4, 3); sum or pick one",
-    ),
-    (
-        lambda: minibatch_closeness(torch.zeros(4, 3)),
-        "features must have shape (..., N, B, C), got (4, 3); reshape the layer's output",
     ),
     (
         lambda: generator_gradient(gaussian(0.0), gaussian(1.0), "wgan"),

@@ -56,7 +56,8 @@ from gan_edu import (
     value,
     wasserstein1,
 )
-from gan_edu.games import feature_matching, minibatch_closeness
+from gan_edu.games import feature_matching
+from gan_edu.networks import minibatch_closeness
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_FILE = Path(__file__).with_name("reference_cases.json")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from gan_edu import training
 from gan_edu.densities import GaussianMixture, digits, gaussian, parallel_line, ring, swiss_roll, two_modes
+from gan_edu.evaluation import sample_js, sample_w1
 from gan_edu.games import GAMES, Game
 from gan_edu.networks import Ensemble
 from gan_edu.training import PRESETS, Run, TrainConfig, sweep, train
@@ -53,16 +56,34 @@ def same_runs(a: Run, b: Run) -> bool:
 # --- an ensemble is E separate trainings -------------------------------------------------------------------------
 
 
-def flat(net: torch.nn.Sequential) -> list[torch.Tensor]:
-    linears = [layer for layer in net if isinstance(layer, torch.nn.Linear)]
-    return [layer.weight.detach().T for layer in linears] + [layer.bias.detach()[None] for layer in linears]
+def flat(net: torch.nn.Module) -> list[torch.Tensor]:
+    linears = [layer for layer in net.modules() if isinstance(layer, torch.nn.Linear)]
+    kernels = [net.kernels.detach()] if isinstance(net, Kerneled) else []
+    return [layer.weight.detach().T for layer in linears] + [layer.bias.detach()[None] for layer in linears] + kernels
+
+
+class Kerneled(torch.nn.Module):
+    """Member e of a net with minibatch discrimination, written out."""
+
+    def __init__(self, net: Ensemble, e: int) -> None:
+        super().__init__()
+        self.layers = plain(net, e)
+        self.kernels = torch.nn.Parameter(net.kernels[0].detach()[e].clone())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.layers[:-1](x)
+        m = (h @ self.kernels).reshape(len(x), -1, 5)
+        closeness = torch.stack([torch.exp(-(row - m).abs().sum(2)).sum(0) for row in m])
+        return self.layers[-1](torch.cat([h, closeness], 1))
 
 
 def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixture | None = None) -> tuple[Any, ...]:
-    """Algorithm 1 in the most ordinary PyTorch, one member, fed that member's batches."""
+    """Algorithm 1 in the most ordinary PyTorch, one member, fed that member's batches; data with one-hot labels beside."""
     cpu = torch.device("cpu")
-    game = config.game
-    G, D = (plain(net, e) for net in training._networks(config, dim))
+    game, classes = config.game, config.classes
+    nets = training._networks(config, dim)
+    G: Any = plain(nets[0], e)
+    D: Any = Kerneled(nets[1], e) if config.kernels else plain(nets[1], e)
 
     def optimizer(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
         if config.optimizer == "rmsprop":
@@ -77,37 +98,55 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
     fixed = None if p_g is None else training._Batches(p_g, config, 2, cpu)
     uniform, blur = training._Batches(None, config, 3, cpu), training._Batches(ambient, config, 4, cpu)
 
-    def blurred(x: torch.Tensor) -> torch.Tensor:
-        return x + config.instance_noise * next(blur)[e] if config.instance_noise > 0 else x
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([torch.cat(list(group)) for group in x.split(config.pack)])
 
-    def slopes(x: torch.Tensor) -> torch.Tensor:
-        x = x.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
-        return gradient.pow(2).sum(1).sqrt()
+    def blurred(x: torch.Tensor) -> torch.Tensor:
+        return pack(x + config.instance_noise * next(blur)[e] if config.instance_noise > 0 else x)
+
+    def labelled(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, pack(y)], 1) if classes else x
+
+    def example() -> tuple[torch.Tensor, torch.Tensor]:
+        rows = next(real)[e]
+        return rows[:, :dim], rows[:, dim:]
+
+    def generated(y: torch.Tensor) -> torch.Tensor:
+        return next(fixed)[e] if fixed is not None else G(torch.cat([next(noise)[e], y], 1))
 
     def energy(x: torch.Tensor) -> torch.Tensor:
         return (D(x) - x).pow(2).sum(1).sqrt()
 
-    def loss_of_d(x: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    def slopes(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        x = x.clone().requires_grad_()
+        out = (energy if game == "ebgan" else D)(labelled(x, y))
+        (gradient,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+        return gradient
+
+    def loss_of_d(x: torch.Tensor, fake: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         if game == "ebgan":
-            return energy(x).mean() + (1 - energy(fake)).clamp(min=0).mean()
-        on_real, on_fake = D(x), D(fake)
+            return energy(labelled(x, y)).mean() + (1 - energy(labelled(fake, y))).clamp(min=0).mean()
+        on_real, on_fake = D(labelled(x, y)), D(labelled(fake, y))
         if game == "least-squares":
             return 0.5 * (on_real - 1).pow(2).mean() + 0.5 * on_fake.pow(2).mean()
         if game.startswith("wgan"):
             loss = on_fake.mean() - on_real.mean()
             if "gp" in game:
-                eps = next(uniform)[e]
-                excess = slopes(eps * x + (1 - eps) * fake) - 1
+                eps = next(uniform)[e][: len(x)]
+                excess = slopes(eps * x + (1 - eps) * fake, y).norm(dim=1) - 1
                 excess = excess.clamp(min=0) if game == "wgan-gp-one-sided" else excess
                 loss = loss + (10 if config.penalty_weight is None else config.penalty_weight) * excess.pow(2).mean()
             return loss
         return bce(on_real, torch.ones_like(on_real)) + bce(on_fake, torch.zeros_like(on_fake))
 
-    def loss_of_g(fake: torch.Tensor) -> torch.Tensor:
+    def loss_of_g() -> torch.Tensor:
+        x, y = (
+            example() if classes or game == "feature-matching" else (torch.empty(0), torch.empty(config.batch_size, 0))
+        )
+        fake = labelled(blurred(generated(y)), y)
         if game == "feature-matching":
             hidden = D[:-1]
-            return (hidden(blurred(next(real)[e])).detach().mean(0) - hidden(fake).mean(0)).pow(2).sum()
+            return (hidden(labelled(blurred(x), y)).detach().mean(0) - hidden(fake).mean(0)).pow(2).sum()
         if game == "ebgan":
             return energy(fake).mean()
         on_fake = D(fake)
@@ -122,11 +161,12 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
     record: dict[str, list[float]] = {"d": [], "g": []}
     for _ in range(config.steps):
         for _ in range(config.critic_steps):
-            fake = blurred(next(fixed)[e] if fixed is not None else G(next(noise)[e]).detach())
-            x = blurred(next(real)[e])
-            loss = loss_of_d(x, fake)
+            x, y = example()
+            fake = blurred(generated(y).detach())
+            x = blurred(x)
+            loss = loss_of_d(x, fake, y)
             if config.r1 > 0:
-                loss = loss + 0.5 * config.r1 * slopes(x).pow(2).mean()
+                loss = loss + 0.5 * config.r1 * slopes(x, y).pow(2).sum(1).mean()
             opt_D.zero_grad()
             loss.backward()
             opt_D.step()
@@ -135,7 +175,7 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
                     parameter.data.clamp_(-(config.clip or 0.01), config.clip or 0.01)
             record["d"].append(loss.item())
         for _ in range(config.generator_steps):
-            loss = loss_of_g(blurred(G(next(noise)[e])))
+            loss = loss_of_g()
             opt_G.zero_grad()
             loss.backward()
             opt_G.step()
@@ -150,6 +190,11 @@ SEPARATE = [
     dict(game="minimax", r1=0.7),
     dict(game="non-saturating", instance_noise=0.3),
     dict(game="feature-matching", instance_noise=0.3, r1=0.1),
+    dict(game="non-saturating", pack=2, instance_noise=0.3),
+    dict(game="wgan-gp", pack=4, critic_steps=2),
+    dict(game="ebgan", pack=2),
+    dict(game="minimax", kernels=2),
+    dict(game="wgan-clip", kernels=1, pack=2),
 ]
 
 
@@ -163,6 +208,32 @@ def test_an_ensemble_equals_separate_trainings(settings: dict[str, Any]) -> None
         d, g = np.array(record["d"]).reshape(3, -1), np.array(record["g"]).reshape(3, -1)
         np.testing.assert_allclose(run.d_loss[1:, e], d.mean(1), atol=1e-10)
         np.testing.assert_allclose(run.g_loss[1:, e], g.mean(1), atol=1e-10)
+
+
+@pytest.mark.parametrize("game", ["non-saturating", "wgan-gp", "feature-matching", "ebgan"])
+@pytest.mark.parametrize("pack", [1, 2])
+def test_conditional_trainings_equal_separate_ones(game: str, pack: int) -> None:
+    x, y = swiss_roll(60, generator=0), np.arange(60) % 3
+    run = train(x, labels=y, **EXACT, game=game, pack=pack, r1=0.2)
+    assert run.config.classes == 3
+    rows = np.hstack([x, np.eye(3)[y]])
+    for e in range(3):
+        G, D, _ = by_hand(run.config, rows, 2, e)
+        assert furthest(parameters(run.generator, e), G) < 1e-10
+        assert furthest(parameters(run.discriminator, e), D) < 1e-10
+
+
+@pytest.mark.parametrize("game", ["minimax", "wgan-gp"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_blocks_of_members_equal_one_block(monkeypatch: pytest.MonkeyPatch, game: str, size: int) -> None:
+    settings = {**EXACT, "members": 5, "game": game, "record": training.RECORDS[:4], "steps": 30}
+    whole = train(DATA, **settings)
+    monkeypatch.setattr(training, "BLOCK", size)
+    parts = train(DATA, **settings)
+    for name in ("steps", "samples", "d_output", "d_loss", "g_loss", "diverged"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=0, atol=1e-12)
+    for name, values in whole.records.items():
+        np.testing.assert_allclose(parts.records[name], values, rtol=0, atol=1e-10)
 
 
 def test_an_ensemble_equals_separate_trainings_on_examples_in_the_plane() -> None:
@@ -620,11 +691,12 @@ def test_members_frozen_under_a_penalty_stay_finite(optimizer: str) -> None:
 def test_presets_are_settings(name: str) -> None:
     run = train(DATA, **{**PRESETS[name], **TINY})
     assert run.config.game == PRESETS[name]["game"]
-    assert run.config.critic_steps == (1 if name == "dcgan" else 5)
+    assert run.config.critic_steps == (5 if "wgan" in name else 1)
 
 
 def test_the_presets_are_the_papers() -> None:
-    gp, toy, clip = (PRESETS[name] for name in ("wgan-gp", "wgan-gp-toy", "wgan"))
+    gp, toy, clip, pac = (PRESETS[name] for name in ("wgan-gp", "wgan-gp-toy", "wgan", "pacgan"))
+    assert (pac["pack"], pac["lr_g"], pac["lr_d"], pac["betas"][0], pac["batch_size"]) == (2, 1e-4, 1e-4, 0.8, 200)
     assert (gp["penalty_weight"], gp["lr_g"], gp["lr_d"], gp["betas"]) == (10.0, 1e-4, 1e-4, (0.0, 0.9))
     assert (toy["penalty_weight"], toy["betas"], toy["batch_size"], toy["hidden"]) == (0.1, (0.5, 0.9), 256, (512,) * 3)
     assert (clip["clip"], clip["optimizer"], clip["lr_d"], clip["batch_size"]) == (0.01, "rmsprop", 5e-5, 64)
@@ -652,6 +724,241 @@ def test_one_thread_or_two_give_the_same_run(game: str) -> None:
     np.testing.assert_allclose(runs[0].d_output, runs[1].d_output, rtol=0, atol=1e-12)
 
 
+# --- packs, labels, minibatch kernels --------------------------------------------------------------------------------
+
+
+def test_a_pack_is_judged_as_one() -> None:
+    """D's record at a point is its number for that point, pack times over."""
+    run = train(DATA, **EXACT, pack=4)
+    x = torch.from_numpy(run.points).expand(3, -1, -1)
+    logits = run.discriminator(torch.cat([x] * 4, -1))[..., 0].detach()
+    np.testing.assert_allclose(run.d_output[-1], torch.sigmoid(logits), atol=1e-14)
+
+
+def test_labels_reach_samples_and_points(tmp_path: Any) -> None:
+    rows, labels = digits()
+    run = train(rows, labels=labels, **EXACT, latent_dim=4)
+    assert run.config.classes == 10
+    one_hot = torch.eye(10, dtype=torch.float64)
+    z = training._probes(4)
+    last = run.generator(torch.cat([z, one_hot[torch.arange(len(z)) % 10]], 1).expand(3, -1, -1)).detach()
+    np.testing.assert_allclose(run.samples[-1], last, atol=1e-14)
+    assert run.points.shape == (2560, 64)
+    seen = torch.cat([torch.from_numpy(run.points), one_hot.repeat_interleave(256, 0)], 1)
+    logits = run.discriminator(seen.expand(3, -1, -1))[..., 0].detach()
+    np.testing.assert_allclose(run.d_output[-1], torch.sigmoid(logits), atol=1e-14)
+    again = run.generate(20, label=7)
+    for label in range(10):  # one label, and all in turn
+        same = np.isclose(run.generate(20)[:, label::10], again[:, label::10]).all()
+        assert same == (label == 7)
+    run.save(tmp_path / "run.npz")
+    assert same_runs(Run.load(tmp_path / "run.npz"), run)
+
+
+def test_a_conditional_generator_learns_its_labels() -> None:
+    """Labels 0 and 1 of two far modes: each image lies on its label's side."""
+    x = np.concatenate([np.full(100, -2.0), np.full(100, 2.0)]) + 0.1 * np.random.default_rng(0).normal(size=200)
+    run = train(x, labels=np.repeat([0, 1], 100), members=4, steps=400, batch_size=64, progress=False, device="cpu")
+    left, right = run.generate(200, label=0), run.generate(200, label=1)
+    assert ((left < 0).mean((1, 2)) > 0.95).all()
+    assert ((right > 0).mean((1, 2)) > 0.95).all()
+
+
+def test_kernels_compare_points_with_a_batch_of_data() -> None:
+    run = train(DATA, **EXACT, kernels=3)
+    batch = next(training._Batches(DATA, run.config, 5, torch.device("cpu")))
+    x = torch.from_numpy(run.points).expand(3, -1, -1)
+    logits = run.discriminator(x, batch)[..., 0].detach()
+    np.testing.assert_allclose(run.d_output[-1], torch.sigmoid(logits), atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "words"),
+    [
+        (np.zeros(3, int), {}, r"labels must be .*, one for each row of an array of data, got shape \(3,\)"),
+        (np.zeros(60), {}, "type float64"),
+        (np.full(60, -1), {}, "labels must be whole numbers from 0"),
+        (np.zeros(60, int), {"p_g": ring()}, "a training with labels needs those of the data and a generator"),
+        (None, {"classes": 3}, "a training with labels needs those of the data"),
+    ],
+)
+def test_bad_labels(labels: Any, more: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        train(swiss_roll(60, generator=0), labels=labels, **TINY, **more)
+
+
+def test_a_mixture_has_no_labels() -> None:
+    with pytest.raises(ValueError, match="for a mixture, sample it and label the samples"):
+        train(DATA, labels=[0, 1], **TINY)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_that_is_not_there(label: int) -> None:
+    run = train(swiss_roll(60, generator=0), labels=np.arange(60) % 3, **TINY)
+    with pytest.raises(ValueError, match=f"^label must be one of the 3 labels, counted from 0, got {label}$"):
+        run.generate(4, label=label)
+
+
+# --- what is recorded on request --------------------------------------------------------------------------------------
+
+
+def test_records_leave_the_training_alone() -> None:
+    plain, recorded = train(DATA, **EXACT), train(DATA, **EXACT, record=("w1", "js", "g_gradient", "d_gradients"))
+    assert same_runs(plain, recorded)
+    assert plain.records == {}
+
+
+def test_distances_are_recorded() -> None:
+    run = train(DATA, **EXACT, record=("w1", "js"))
+    np.testing.assert_array_equal(run.records["w1"], sample_w1(run.samples, DATA))
+    np.testing.assert_array_equal(run.records["js"], sample_js(run.samples, DATA))
+    assert run.records["w1"].shape == (4, 3)
+
+
+@pytest.mark.parametrize("game", ["minimax", "wgan-gp"])
+def test_gradients_are_recorded(game: str) -> None:
+    """Those of the last snapshot, by hand, on the batches set aside; G's also where G does not learn."""
+    run = train(DATA, **EXACT, game=game, generator_steps=0, record=("g_gradient", "d_gradients"))
+    assert (run.records["g_gradient"] > 0).all()
+    assert run.records["d_gradients"].shape == (4, 3, 3)
+    cpu = torch.device("cpu")
+    real, noise, uniform = (
+        training._Batches(law, run.config, purpose, cpu)
+        for law, purpose in ((DATA, 5), (training._normal(2), 6), (None, 7))
+    )
+    for _ in range(len(run.steps)):  # each snapshot takes a batch of z for G's gradient, and of everything for D's
+        z, x, z_d = next(noise), next(real), next(noise)
+        eps = next(uniform) if game == "wgan-gp" else torch.empty(0)
+    for e in range(3):
+        G, D = plain(run.generator, e), plain(run.discriminator, e)
+        out = D(G(z[e]))
+        loss = -out.mean() if game == "wgan-gp" else -bce(out, torch.zeros_like(out))
+        gradients = torch.autograd.grad(loss, list(G.parameters()))
+        norm = torch.cat([g.flatten() for g in gradients]).norm()
+        np.testing.assert_allclose(run.records["g_gradient"][-1, e], norm, rtol=1e-9)
+        fake = G(z_d[e]).detach()
+        on_real, on_fake = D(x[e]), D(fake)
+        if game == "wgan-gp":
+            x_hat = (eps[e] * x[e] + (1 - eps[e]) * fake).requires_grad_()
+            (slope,) = torch.autograd.grad(D(x_hat).sum(), x_hat, create_graph=True)
+            loss = on_fake.mean() - on_real.mean() + 10 * ((slope.norm(dim=1) - 1) ** 2).mean()
+        else:
+            loss = bce(on_real, torch.ones_like(on_real)) + bce(on_fake, torch.zeros_like(on_fake))
+        weights = [layer.weight for layer in D if isinstance(layer, torch.nn.Linear)]
+        norms = [g.norm() for g in torch.autograd.grad(loss, weights)]
+        np.testing.assert_allclose(run.records["d_gradients"][-1, e], norms, rtol=1e-9)
+
+
+def test_the_share_of_weights_at_the_clip() -> None:
+    run = train(DATA, **EXACT, game="wgan-clip", lr_d=0.1, clip=0.02, record=("at_clip",))
+    flat = torch.cat([p.detach().flatten(1) for p in run.discriminator.parameters()], 1)
+    np.testing.assert_allclose(run.records["at_clip"][-1], (flat.abs() == 0.02).double().mean(1))
+    assert (run.records["at_clip"][0] < run.records["at_clip"][-1]).all()
+    assert (run.records["at_clip"][-1] > 0.5).all()
+
+
+def test_records_are_saved(tmp_path: Any) -> None:
+    run = train(DATA, **TINY, record=("w1", "d_gradients"))
+    run.save(tmp_path / "run.npz")
+    again = Run.load(tmp_path / "run.npz")
+    assert again.records.keys() == run.records.keys()
+    assert all(np.array_equal(again.records[name], run.records[name]) for name in run.records)
+
+
+# --- blocks in threads ------------------------------------------------------------------------------------------------
+
+
+def test_pytorch_s_threads_are_given_back() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        train(DATA, **TINY)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError, match="mine"):
+            train(DATA, **TINY, on_snapshot=_fail)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fail(step: int, samples: np.ndarray, d: np.ndarray) -> None:
+    raise RuntimeError("mine")
+
+
+def test_blocks_run_in_as_many_threads_as_pytorch_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: set[str] = set()
+    step = training._Player.step
+
+    def noted(self: Any, *args: Any) -> Any:
+        names.add(threading.current_thread().name)
+        time.sleep(0.01)
+        assert torch.get_num_threads() == 1
+        return step(self, *args)
+
+    monkeypatch.setattr(training._Player, "step", noted)
+    monkeypatch.setattr(training, "BLOCK", 1)
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            names.clear()
+            torch.set_num_threads(count)
+            train(DATA, **TINY)
+            assert len(names) == count
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_ctrl_c_leaves_all_blocks_at_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One block is interrupted at once, the others are ahead of it: all are brought to one step."""
+    monkeypatch.setattr(training, "BLOCK", 1)
+    step = training._Player.step
+    hit: list[int] = []
+
+    def interrupt(self: Any, *args: Any) -> Any:
+        if not hit and self.net.weights[0].data_ptr() == first[0]:
+            hit.append(1)
+            raise KeyboardInterrupt
+        return step(self, *args)
+
+    first: list[int] = []
+    build = training._Block.__init__
+
+    def remember(self: Any, *args: Any) -> None:
+        build(self, *args)
+        first.append(self.D.net.weights[0].data_ptr())
+
+    monkeypatch.setattr(training._Block, "__init__", remember)
+    monkeypatch.setattr(training._Player, "step", interrupt)
+    with pytest.warns(UserWarning, match=r"training interrupted at step \d of 6"):
+        run = train(DATA, **EXACT)
+    assert run.interrupted
+    monkeypatch.undo()
+    reached = int(run.steps[-1])
+    whole = train(DATA, **{**EXACT, "snapshots": 6})
+    # The interrupted update of D had drawn its batch: that member goes on with the next one, the others are untouched.
+    np.testing.assert_allclose(run.samples[-1, 1:], whole.samples[reached, 1:], atol=1e-12)
+
+
+def test_members_diverge_alone_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {**EXACT, "members": 4, "steps": 40, "lr_d": 1e150, "game": "wgan-gp"}
+    whole = train(DATA, **settings)
+    monkeypatch.setattr(training, "BLOCK", 1)
+    parts = train(DATA, **settings)
+    assert (whole.diverged > 0).all()
+    assert parts.diverged.tolist() == whole.diverged.tolist()
+    assert parts.steps[-1] == whole.steps[-1]
+    np.testing.assert_array_equal(parts.samples[-1], whole.samples[-1])
+
+
+def test_an_error_in_one_block_ends_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(d_real: torch.Tensor, d_fake: torch.Tensor) -> torch.Tensor:
+        raise ZeroDivisionError("a reader's mistake")
+
+    monkeypatch.setitem(GAMES, "mine", Game("mine", broken, lambda d: d.mean(-1), "", ""))
+    with pytest.raises(ZeroDivisionError, match="a reader's mistake"):
+        train(DATA, **TINY, game="mine")
+
+
 # --- sweeps ---------------------------------------------------------------------------------------------------------
 
 CONFIGS = [{**TINY, "game": "minimax"}, {**TINY, "game": "wgan-gp", "seed": 3}]
@@ -667,6 +974,19 @@ def test_a_sweep_is_its_trainings() -> None:
 def test_a_sweep_in_other_processes_is_the_same() -> None:
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         runs = sweep(DATA, CONFIGS, pool)
+    for run, config in zip(runs, CONFIGS, strict=True):
+        assert run is not None
+        np.testing.assert_allclose(run.samples, train(DATA, **config).samples, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_sweep_on_a_cluster_is_the_same() -> None:
+    distributed = pytest.importorskip(
+        "distributed", reason="dask's distributed is not installed: pip install distributed"
+    )
+    cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client:
+        runs = sweep(DATA, CONFIGS, client.get_executor())
     for run, config in zip(runs, CONFIGS, strict=True):
         assert run is not None
         np.testing.assert_allclose(run.samples, train(DATA, **config).samples, atol=1e-5)
@@ -736,6 +1056,15 @@ def test_a_bad_configuration_costs_no_other() -> None:
         ({"clip": float("inf")}, "clip must be finite and not negative, got inf"),
         ({"penalty_weight": 1.0}, "penalty_weight needs a game with a gradient penalty, got 'non-saturating'"),
         ({"device": "tpu"}, "device must be 'auto', 'cpu' or a CUDA device that is there, got 'tpu'; choose another"),
+        ({"pack": 0}, "pack must be a whole number of at least 1, got 0"),
+        ({"pack": 3}, "batch_size must be a multiple of pack, got 16 and 3; change one"),
+        ({"kernels": -1}, "kernels must be a whole number of at least 0, got -1"),
+        ({"kernels": 2, "game": "wgan-gp"}, "got 'wgan-gp' with r1 = 0.0"),
+        ({"kernels": 2, "r1": 0.5}, "with r1 = 0.5; set kernels=0"),
+        ({"kernels": 2, "game": "ebgan"}, "got 'ebgan'"),
+        ({"record": ("w2",)}, "got ('w2',); change it"),
+        ({"record": "w1"}, "got 'w1'; change it"),
+        ({"record": ("at_clip",)}, "recording 'at_clip' needs clipped weights, got 'non-saturating' without; set clip"),
     ],
 )
 def test_bad_settings(settings: dict[str, Any], words: str) -> None:
@@ -751,7 +1080,7 @@ def test_a_device_that_is_not_there() -> None:
 
 def test_unknown_setting() -> None:
     with pytest.raises(
-        TypeError, match=r"^unknown setting 'learning_rate'; choose from activation, batch_size, betas, clip, critic"
+        TypeError, match=r"^unknown setting 'learning_rate'; choose from activation, batch_size, betas, classes, clip"
     ):
         train(DATA, learning_rate=1e-3)
 
