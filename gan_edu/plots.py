@@ -20,7 +20,7 @@ from gan_edu.densities import GaussianMixture
 from gan_edu.games import find_game
 from gan_edu.training import Run
 
-__all__ = ["COLORS", "plot_band", "plot_fit", "plot_history", "use_style"]
+__all__ = ["COLORS", "plot_band", "plot_field", "plot_fit", "plot_history", "use_style"]
 
 Array = NDArray[np.float64]
 COLORS = {"data": "#0072B2", "generator": "#D55E00", "discriminator": "#444444", "optimal": "#009E73"}
@@ -114,10 +114,14 @@ def plot_fit(
         ax: where to draw; a new figure if left out.
 
     Raises:
-        ValueError: a dimension other than 1 or 2, or limits that cut off more than 1 % of p_data.
+        ValueError: a dimension other than 1 or 2, limits that cut off more than 1 % of p_data, or a run with labels.
 
     Chapter: 01, 02.
     """
+    if isinstance(fit, Run) and fit.config.classes:
+        raise ValueError(
+            f"plot_fit draws runs without labels, got {fit.config.classes} labels; draw `run.samples[:, :, label::classes]`"
+        )
     ax = plt.subplots()[1] if ax is None else ax
     if p_data.dim == 2:
         return _plot_plane(p_data, fit, snapshot, ax, member or 0)
@@ -187,6 +191,45 @@ def _plot_plane(p_data: GaussianMixture, fit: Run | GaussianMixture, snapshot: i
     ax.plot(fake[:, 0], fake[:, 1], "x", color=COLORS["generator"], markersize=4, label="generated")
     ax.set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     ax.legend(loc="upper right")
+    return ax
+
+
+def plot_field(
+    field: Callable[[ArrayLike], Array],
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+    ax: Axes | None = None,
+    count: int = 15,
+) -> Axes:
+    """Velocities of a two-player field as arrows on a count x count grid; an arrow's colour, not its length, is the speed.
+
+    Args:
+        field: velocity of states (..., 2), such as `dirac_gan()`.
+        xlim: range of theta, the generator's parameter.
+        ylim: range of psi, the discriminator's.
+        ax: where to draw; a new figure if left out.
+        count: arrows along each axis, at least 2.
+
+    Raises:
+        ValueError: a range is empty, or count is too small.
+
+    Chapter: 04.
+    """
+    if not (xlim[0] < xlim[1] and ylim[0] < ylim[1]) or count < 2:
+        raise ValueError(
+            f"ranges must be (low, high) and count at least 2, got {xlim}, {ylim} and {count}; change them"
+        )
+    ax = plt.subplots()[1] if ax is None else ax
+    theta, psi = np.meshgrid(np.linspace(*xlim, count), np.linspace(*ylim, count))
+    velocity = field(np.stack([theta, psi], -1))
+    speed = np.linalg.norm(velocity, axis=-1)
+    unit = velocity / np.maximum(speed, 1e-300)[..., None]
+    gap = (xlim[1] - xlim[0]) / (count - 1)
+    ax.quiver(
+        theta, psi, unit[..., 0], unit[..., 1], speed, cmap="Greys", clim=(-0.4 * speed.max() - 1e-12, speed.max()),
+        angles="xy", scale_units="xy", scale=1.4 / gap, pivot="mid", width=0.004,
+    )  # fmt: skip
+    ax.set(aspect="equal", xlabel="theta (generator)", ylabel="psi (discriminator)")
     return ax
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.quiver import Quiver
 
 from gan_edu.densities import gaussian, ring, two_modes
 from gan_edu.divergences import optimal_discriminator
-from gan_edu.plots import COLORS, plot_band, plot_fit, plot_history, use_style
+from gan_edu.dynamics import dirac_gan
+from gan_edu.plots import COLORS, plot_band, plot_field, plot_fit, plot_history, use_style
 from gan_edu.training import Run, train
 
 TINY: dict[str, Any] = dict(members=3, steps=4, batch_size=16, hidden=(8,), snapshots=2, progress=False, device="cpu")
@@ -174,6 +176,15 @@ def test_a_band_is_the_middle_of_the_members() -> None:
             lambda: plot_fit(gaussian([0.0] * 3), gaussian([0.0] * 3)),
             "plot_fit draws dimension 1 or 2, got 3; project the samples",
         ),
+        (
+            lambda: plot_fit(LINE, train([0.0, 1.0], labels=[0, 1], members=1, steps=0, progress=False, device="cpu")),
+            "plot_fit draws runs without labels, got 2 labels; draw `run.samples[:, :, label::classes]`",
+        ),
+        (
+            lambda: plot_field(dirac_gan(), (1.0, 1.0), (0.0, 1.0)),
+            "ranges must be (low, high) and count at least 2, got (1.0, 1.0), (0.0, 1.0) and 15; change them",
+        ),
+        (lambda: plot_field(dirac_gan(), (0.0, 1.0), (0.0, 1.0), count=1), "count at least 2, got"),
     ],
 )
 def test_refusals_say_what_to_do(call: Any, words: str) -> None:
@@ -222,3 +233,18 @@ def test_only_classifiers_have_lines_at_log_2_and_log_4() -> None:
         ]
         assert len([a for a in constant if a.get_color() == "#888888"]) == count
         assert ax.get_ylabel() == ("loss (nats)" if game == "minimax" else "loss")
+
+
+def test_arrows_of_a_field_point_along_its_velocity() -> None:
+    field = dirac_gan("minimax", 0.5)
+    ax = plot_field(field, (-2.0, 2.0), (-1.0, 1.0), count=5)
+    (arrows,) = [artist for artist in ax.collections if isinstance(artist, Quiver)]
+    at = np.asarray(arrows.XY)
+    velocity = field(at)
+    drawn = np.stack([np.ravel(arrows.U), np.ravel(arrows.V)], 1)
+    speed = np.linalg.norm(velocity, axis=1)
+    np.testing.assert_allclose(drawn * speed[:, None], velocity, atol=1e-12)
+    np.testing.assert_allclose(np.ravel(arrows.get_array()), speed)
+    assert at[:, 0].min() == -2.0
+    assert at[:, 1].max() == 1.0
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("theta (generator)", "psi (discriminator)")
