@@ -14,7 +14,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import IO, Any
 
 import numpy as np
@@ -117,7 +117,7 @@ class TrainConfig:
                 f"generator_steps must be 0 or 1, got {self.generator_steps}; raise critic_steps to change the ratio"
             )
         for name in ("lr_g", "lr_d"):
-            if not 0 < getattr(self, name) < float("inf"):
+            if not isinstance(getattr(self, name), (int, float)) or not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be a positive finite number, got {getattr(self, name)!r}; try 1e-3")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer must be 'adam' or 'rmsprop', got {self.optimizer!r}; choose one")
@@ -134,9 +134,11 @@ class TrainConfig:
                 f"kernels mix the samples of a batch, but a penalty or an energy is each sample's own, got "
                 f"{self.game!r} with r1 = {self.r1}; set kernels=0 or choose 'non-saturating'"
             )
-        for name in self.record if isinstance(self.record, tuple) else (self.record,):
-            if name not in RECORDS or isinstance(self.record, str):
-                raise ValueError(f"record must be a tuple of names from {RECORDS}, got {self.record!r}; change it")
+        names = self.record if isinstance(self.record, tuple) else ("",)
+        if not set(names) <= set(RECORDS) or len(set(names)) < len(names):
+            raise ValueError(
+                f"record must be a tuple of different names from {RECORDS}, got {self.record!r}; change it"
+            )
         if "at_clip" in self.record and not (find_game(self.game).clip if self.clip is None else self.clip):
             raise ValueError(f"recording 'at_clip' needs clipped weights, got {self.game!r} without; set clip")
         if self.penalty_weight is not None and find_game(self.game).penalty is None:
@@ -215,7 +217,8 @@ class Run:
     records: Mapping[str, Array] = field(default_factory=dict)
     """What `record` asked for, by name, first axes (T, E):
 
-    "w1": W1 of data and generated samples (`sample_w1`); "js": a lower bound of their JS in nats (`sample_js`);
+    "w1": W1 of data and generated samples (`sample_w1`); "js": a lower bound of their JS in nats (`sample_js`), both
+    with labels as frequent as in the data;
     "g_gradient": norm of the gradient of G's loss, whether G learns or not; "d_gradients": (T, E, L), norm of the
     gradient of D's loss by the weights of each layer, both on a batch of their own; "at_clip": share of D's weights
     and biases at the bounds of clipping."""
@@ -226,8 +229,11 @@ class Run:
         Raises:
             ValueError: there is no such label.
         """
-        if label is not None and not 0 <= label < self.config.classes:
-            raise ValueError(f"label must be one of the {self.config.classes} labels, counted from 0, got {label!r}")
+        if label is not None and (type(label) is not int or not 0 <= label < self.config.classes):
+            known = (
+                f"one of 0 to {self.config.classes - 1}" if self.config.classes else "left out: the run has no labels"
+            )
+            raise ValueError(f"label must be {known}, got {label!r}; change it")
         z = torch.randn(n, self.config.latent_dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         return _images(self.generator, _labelled(z, self.config.classes, label))
 
@@ -338,17 +344,24 @@ def _beside(x: Tensor, y: Tensor) -> Tensor:
     return torch.cat([x, y], -1) if y.shape[-1] else x
 
 
-def _labelled(x: Tensor, classes: int, label: int | None = None) -> Tensor:
-    """Rows (n, d) with one-hot labels beside them, (n, d + classes): one label, or all in turn."""
-    turn = torch.arange(len(x)) % max(classes, 1) if label is None else torch.full((len(x),), label)
-    return torch.cat([x, torch.eye(classes, dtype=x.dtype)[turn]], 1) if classes else x
+def _labelled(x: Tensor, classes: int, label: int | None = None, shares: Array | None = None) -> Tensor:
+    """Rows (n, d) with one-hot labels beside them, (n, d + classes): one label, or all in turn, or by their shares."""
+    if not classes:
+        return x
+    turn = torch.arange(len(x)) % classes if label is None else torch.full((len(x),), label)
+    if shares is not None:  # multiples of the golden ratio fill [0, 1] evenly
+        where = np.arange(len(x)) * 0.6180339887498949 % 1
+        turn = torch.from_numpy(np.searchsorted(np.cumsum(shares)[:-1], where, side="right"))
+    return torch.cat([x, torch.eye(classes, dtype=x.dtype)[turn]], 1)
 
 
 @torch.no_grad()
 def _images(net: Ensemble, x: Tensor, among: Tensor | None = None) -> Array:
     """Every member's output for the same inputs x, shape (E, N, out), in float64."""
     weight = net.weights[0]
-    result = net(x.to(weight.device, weight.dtype).expand(net.members, *x.shape), among)
+    size = len(x) if among is None else 128  # all pairs with `among` take room
+    pieces = [x[i : i + size].to(weight.device, weight.dtype) for i in range(0, len(x), size)]
+    result = torch.cat([net(piece.expand(net.members, *piece.shape), among) for piece in pieces], 1)
     return np.asarray(result.double().cpu().numpy())
 
 
@@ -561,41 +574,51 @@ class _Block:
                     with torch.no_grad():
                         for p in self.D.parameters:
                             p.clamp_(-self.clip, self.clip)
-                self.losses["d"].append(loss.detach())
+                self.losses["d"].append(torch.where(self.alive, loss.detach(), torch.nan))
             for _ in range(self.config.generator_steps):
                 loss = self.g_loss(self.draws)
                 self.alive = self.G.step(loss, self.alive)  # gradients for G's parameters alone: D is not touched
-                self.losses["g"].append(loss.detach())
+                self.losses["g"].append(torch.where(self.alive, loss.detach(), torch.nan))
             self.step += 1
             self.diverged[(~self.alive.cpu().numpy()) & (self.diverged < 0)] = self.step
 
     def mean_loss(self, player: str) -> Array:
-        """(E,) mean over the updates since it was last asked for; NaN if there were none."""
+        """(E,) mean over the updates since it was last asked for while the member was finite; NaN if there were none."""
         record, self.losses[player] = self.losses[player], []
         if not record:
             return np.full(len(self.diverged), np.nan)
-        return np.asarray(torch.stack(record).double().mean(0).cpu().numpy())
+        return np.asarray(torch.stack(record).double().nanmean(0).cpu().numpy())
 
     def gradient_norms(self, name: str) -> Array:
         """Of G's loss by all of G's parameters, (E,), or "d_gradients": of D's by each layer's weights, (E, L)."""
         player, loss = (self.G, self.g_loss) if name == "g_gradient" else (self.D, self.d_loss)
-        gradients = torch.autograd.grad(loss(self.aside).sum(), player.parameters)
+        with torch.enable_grad():
+            gradients = torch.autograd.grad(loss(self.aside).sum(), player.parameters)
         if name == "d_gradients":
             gradients = gradients[: len(self.D.net.weights)]  # biases and kernels come after
         norms = torch.stack([g.flatten(1).double().norm(dim=1) for g in gradients], 1).cpu().numpy()
         return np.asarray(np.sqrt((norms**2).sum(1)) if name == "g_gradient" else norms)
 
 
+_lock, _running = Lock(), [0, 1]  # trainings under way in this process, and PyTorch's threads before the first
+
+
 @contextmanager
 def _threads(blocks: int) -> Iterator[ThreadPoolExecutor]:
     """As many workers as PyTorch has threads, and one thread for each product: small products only lose by more."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _lock:
+        if not _running[0]:
+            _running[1] = torch.get_num_threads()
+            torch.set_num_threads(1)
+        _running[0] += 1
     try:
-        with ThreadPoolExecutor(min(blocks, count)) as pool:
+        with ThreadPoolExecutor(min(blocks, _running[1])) as pool:
             yield pool
     finally:
-        torch.set_num_threads(count)
+        with _lock:
+            _running[0] -= 1
+            if not _running[0]:
+                torch.set_num_threads(_running[1])
 
 
 def train(
@@ -643,12 +666,16 @@ def train(
     dim = law.dim if isinstance(law, GaussianMixture) else law.shape[1]
     example = law  # the data with their labels
     if labels is not None:
-        example, classes = _with_labels(law, labels), 1 + int(np.max(np.asarray(labels)))
-        config = replace(config, classes=max(classes, config.classes))
-    if (labels is None or p_g is not None) and config.classes:
+        example = _with_labels(law, labels, config.classes)
+        config = replace(config, classes=example.shape[1] - dim)
+    if config.classes and (labels is None or p_g is not None):
         raise ValueError(
-            "a training with labels needs those of the data and a generator, got none; give labels, not p_g"
+            "a training with labels needs those of the data, and a generator that learns: give labels, and leave out p_g"
         )
+    if "js" in config.record and dim > 2:
+        raise ValueError(f"recording 'js' needs data with one or two coordinates, got {dim}; record 'w1'")
+    if p_g is not None and not set(config.record) <= {"d_gradients", "at_clip"}:
+        raise ValueError(f"with p_g there is no generator to record, got record={config.record}; leave out what is G's")
     if p_g is not None:
         config = replace(config, generator_steps=0)
         if p_g.dim != dim:
@@ -673,6 +700,12 @@ def train(
             raise ValueError(
                 f"init must have {config.members} members in dimension {dim}, got another run; match members and data"
             )
+        for mine, given in ((generator, init.generator), (discriminator, init.discriminator)):
+            if [p.shape for p in mine.parameters()] != [p.shape for p in given.parameters()]:
+                raise ValueError(
+                    "init must have networks of the same shape, got others; keep its game, hidden, latent_dim, pack, kernels "
+                    "and number of labels"
+                )
         generator.load_state_dict(init.generator.state_dict())
         discriminator.load_state_dict(init.discriminator.state_dict())
     generator.to(device), discriminator.to(device)
@@ -684,8 +717,10 @@ def train(
     ]
     where = np.tile(where, (max(config.classes, 1), 1))
     seen = _seen(where, config)
-    batch = torch.cat([next(b.aside.real) for b in blocks]) if config.kernels else None
-    among = None if batch is None else batch.reshape(config.members, -1, discriminator.widths[0])
+    among = torch.cat([_beside(*map(b.packed, b.example(b.aside))) for b in blocks]) if config.kernels else None
+    # Distances to the data are measured with labels as frequent as theirs.
+    shares = example[:, dim:].mean(0) if isinstance(example, np.ndarray) and config.classes else None
+    typical = _labelled(_probes(config.latent_dim), config.classes, shares=shares)
     marks = np.unique(np.linspace(0, config.steps, config.snapshots + 1).round().astype(np.int64))
     taken: list[dict[str, Any]] = []
 
@@ -695,16 +730,17 @@ def train(
         if game.output == "logit":
             outputs = 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
         now = dict(steps=step, samples=images, d_output=outputs)
-        now |= {f"{player}_loss": np.concatenate([b.mean_loss(player) for b in blocks]) for player in "dg"}
         for name in config.record:
             if name in ("w1", "js"):
-                now[name] = (sample_w1 if name == "w1" else sample_js)(images, law)
+                measured = images if shares is None else _images(generator, typical)
+                now[name] = (sample_w1 if name == "w1" else sample_js)(measured, law)
             elif name == "at_clip":
                 now[name] = _share_at_clip(discriminator, blocks[0].clip)
             else:
                 now[name] = np.concatenate([b.gradient_norms(name) for b in blocks])
+        now |= {f"{player}_loss": np.concatenate([b.mean_loss(player) for b in blocks]) for player in "dg"}
         taken.append(now)
-        return bool(on_snapshot is not None and not stopped and on_snapshot(step, images, outputs))
+        return bool(on_snapshot is not None and not stopped and on_snapshot(step, images.copy(), outputs.copy()))
 
     step, stopped, stop, jobs = 0, False, Event(), list[Future[None]]()
     # tqdm reads this variable itself, but not in notebooks.
@@ -714,9 +750,15 @@ def train(
 
         def advance(until: int) -> int:
             """All blocks to the same step."""
-            jobs[:] = [pool.submit(b.advance, until, stop) for b in blocks]
-            for job in jobs:
-                job.result()
+            jobs.clear()
+            for block in blocks:
+                jobs.append(pool.submit(block.advance, until, stop))
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                stop.set()  # the others end their step
+                raise
             reached = max(b.step for b in blocks)
             bar.update(reached - bar.n)
             return reached
@@ -730,7 +772,7 @@ def train(
         except KeyboardInterrupt:
             stopped = True
             stop.set()
-            wait(jobs)
+            wait(jobs)  # no block may run twice at once
             stop.clear()
             step = advance(max(b.step for b in blocks))  # some blocks are ahead of others
             warnings.warn(
@@ -751,15 +793,22 @@ def train(
     )
 
 
-def _with_labels(law: GaussianMixture | Array, labels: ArrayLike) -> Array:
-    """Examples with one-hot labels beside them, (n, d + C)."""
+def _with_labels(law: GaussianMixture | Array, labels: ArrayLike, classes: int) -> Array:
+    """Examples with one-hot labels beside them, (n, d + C); C is `classes` if that is not 0."""
     y = np.asarray(labels)
     if isinstance(law, GaussianMixture) or y.shape != law.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0:
         raise ValueError(
             f"labels must be whole numbers from 0, one for each row of an array of data, got shape {y.shape} and type "
             f"{y.dtype}; for a mixture, sample it and label the samples"
         )
-    return np.hstack([law, np.eye(1 + y.max())[y]])
+    y = y.astype(np.int64)
+    count = classes or 1 + int(y.max())
+    if y.max() >= count or (not classes and len(np.unique(y)) < count):
+        raise ValueError(
+            f"labels must use every number from 0 to {count - 1}, got {np.unique(y)[:10].tolist()}; number the classes "
+            "without gaps: np.unique(labels, return_inverse=True)[1]"
+        )
+    return np.hstack([law, np.eye(count)[y]])
 
 
 def _seen(points: Array, config: TrainConfig) -> Tensor:

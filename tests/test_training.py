@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -696,7 +696,9 @@ def test_presets_are_settings(name: str) -> None:
 
 def test_the_presets_are_the_papers() -> None:
     gp, toy, clip, pac = (PRESETS[name] for name in ("wgan-gp", "wgan-gp-toy", "wgan", "pacgan"))
-    assert (pac["pack"], pac["lr_g"], pac["lr_d"], pac["betas"][0], pac["batch_size"]) == (2, 1e-4, 1e-4, 0.8, 200)
+    adam = dict(game="non-saturating", lr_g=1e-4, lr_d=1e-4, betas=(0.8, 0.999))
+    assert pac == dict(pack=2, batch_size=200, **adam)
+    assert PRESETS["dcgan"] == {**adam, "lr_g": 2e-4, "lr_d": 2e-4, "betas": (0.5, 0.999), "batch_size": 128}
     assert (gp["penalty_weight"], gp["lr_g"], gp["lr_d"], gp["betas"]) == (10.0, 1e-4, 1e-4, (0.0, 0.9))
     assert (toy["penalty_weight"], toy["betas"], toy["batch_size"], toy["hidden"]) == (0.1, (0.5, 0.9), 256, (512,) * 3)
     assert (clip["clip"], clip["optimizer"], clip["lr_d"], clip["batch_size"]) == (0.01, "rmsprop", 5e-5, 64)
@@ -735,6 +737,23 @@ def test_a_pack_is_judged_as_one() -> None:
     np.testing.assert_allclose(run.d_output[-1], torch.sigmoid(logits), atol=1e-14)
 
 
+def test_more_labels_may_be_announced_than_are_there() -> None:
+    x, y = swiss_roll(60, generator=0), np.arange(60) % 3
+    run = train(x, labels=y, **TINY, classes=5)
+    again = train(x, labels=y % 2, init=run, members=3)
+    assert run.config.classes == again.config.classes == 5
+    assert train(x, labels=y.astype(np.uint8), **TINY).config.classes == 3
+
+
+def test_distances_of_labelled_data_weigh_labels_by_their_share() -> None:
+    """A perfect conditional generator is at distance 0, however rare a label is."""
+    x, y = np.concatenate([np.full(90, -2.0), np.full(10, 2.0)]), np.repeat([0, 1], [90, 10])
+    run = train(x, labels=y, members=4, steps=300, batch_size=64, progress=False, device="cpu", record=("w1",))
+    rare = run.samples[-1, :, 1::2].mean((1, 2))
+    assert (rare > 1).all()
+    assert (run.records["w1"][-1] < 0.6).all()  # with both labels as frequent it would be 1.6
+
+
 def test_labels_reach_samples_and_points(tmp_path: Any) -> None:
     rows, labels = digits()
     run = train(rows, labels=labels, **EXACT, latent_dim=4)
@@ -764,12 +783,17 @@ def test_a_conditional_generator_learns_its_labels() -> None:
     assert ((right > 0).mean((1, 2)) > 0.95).all()
 
 
-def test_kernels_compare_points_with_a_batch_of_data() -> None:
-    run = train(DATA, **EXACT, kernels=3)
-    batch = next(training._Batches(DATA, run.config, 5, torch.device("cpu")))
-    x = torch.from_numpy(run.points).expand(3, -1, -1)
-    logits = run.discriminator(x, batch)[..., 0].detach()
-    np.testing.assert_allclose(run.d_output[-1], torch.sigmoid(logits), atol=1e-14)
+@pytest.mark.parametrize("pack", [1, 2])
+def test_kernels_compare_points_with_a_batch_of_data(pack: int) -> None:
+    rows, y = swiss_roll(60, generator=0), np.arange(60) % 2
+    run = train(rows, labels=y, **EXACT, kernels=3, pack=pack)
+    one_hot = torch.eye(2, dtype=torch.float64)
+    drawn = next(training._Batches(np.hstack([rows, one_hot[y]]), run.config, 5, torch.device("cpu")))
+    x, labels = (v.reshape(3, 16 // pack, -1) for v in (drawn[..., :2], drawn[..., 2:]))
+    at = torch.from_numpy(run.points).repeat(1, pack)
+    seen = torch.cat([at, one_hot.repeat_interleave(len(at) // 2, 0).repeat(1, pack)], 1)
+    logits = run.discriminator(seen.expand(3, -1, -1), torch.cat([x, labels], -1))[..., 0].detach()
+    np.testing.assert_allclose(run.d_output[-1], torch.sigmoid(logits), atol=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -778,8 +802,18 @@ def test_kernels_compare_points_with_a_batch_of_data() -> None:
         (np.zeros(3, int), {}, r"labels must be .*, one for each row of an array of data, got shape \(3,\)"),
         (np.zeros(60), {}, "type float64"),
         (np.full(60, -1), {}, "labels must be whole numbers from 0"),
-        (np.zeros(60, int), {"p_g": ring()}, "a training with labels needs those of the data and a generator"),
+        (
+            np.zeros(60, int),
+            {"p_g": ring()},
+            "a training with labels needs those of the data, and a generator that learns",
+        ),
         (None, {"classes": 3}, "a training with labels needs those of the data"),
+        (
+            np.arange(60) % 2 * 2,
+            {},
+            r"labels must use every number from 0 to 2, got \[0, 2\]; number the classes without",
+        ),
+        (np.arange(60) % 3, {"classes": 2}, r"labels must use every number from 0 to 1, got \[0, 1, 2\]"),
     ],
 )
 def test_bad_labels(labels: Any, more: dict[str, Any], words: str) -> None:
@@ -795,7 +829,7 @@ def test_a_mixture_has_no_labels() -> None:
 @pytest.mark.parametrize("label", [-1, 3])
 def test_a_label_that_is_not_there(label: int) -> None:
     run = train(swiss_roll(60, generator=0), labels=np.arange(60) % 3, **TINY)
-    with pytest.raises(ValueError, match=f"^label must be one of the 3 labels, counted from 0, got {label}$"):
+    with pytest.raises(ValueError, match=f"^label must be one of 0 to 2, got {label}; change it$"):
         run.generate(4, label=label)
 
 
@@ -806,6 +840,46 @@ def test_records_leave_the_training_alone() -> None:
     plain, recorded = train(DATA, **EXACT), train(DATA, **EXACT, record=("w1", "js", "g_gradient", "d_gradients"))
     assert same_runs(plain, recorded)
     assert plain.records == {}
+
+
+@pytest.mark.parametrize("record", [("w1",), ("js",), ("g_gradient",)])
+def test_a_fixed_density_leaves_no_generator_to_record(record: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="with p_g there is no generator to record"):
+        train(DATA, p_g=DATA, **TINY, record=record)
+
+
+def test_js_is_recorded_in_two_coordinates_at_most() -> None:
+    with pytest.raises(ValueError, match="recording 'js' needs data with one or two coordinates, got 64; record 'w1'"):
+        train(digits()[0], **TINY, record=("js",))
+
+
+def test_gradients_are_recorded_where_gradients_are_off() -> None:
+    with torch.no_grad():
+        run = train(DATA, **TINY, record=("g_gradient",))
+    assert (run.records["g_gradient"] > 0).all()
+
+
+def test_what_on_snapshot_does_to_its_arrays_stays_there() -> None:
+    def spoil(step: int, samples: np.ndarray, d: np.ndarray) -> None:
+        samples *= 0
+        d *= 0
+
+    assert same_runs(train(DATA, **TINY, on_snapshot=spoil), train(DATA, **TINY))
+
+
+def test_ctrl_c_while_a_distance_is_computed_loses_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def slow(samples: Any, law: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return sample_w1(samples, law)
+
+    monkeypatch.setattr(training, "sample_w1", slow)
+    with pytest.warns(UserWarning, match="training interrupted at step 4 of 6"):
+        run = train(DATA, **TINY, record=("w1",))
+    np.testing.assert_array_equal(run.d_loss[1:], train(DATA, **TINY).d_loss[1:3])
 
 
 def test_distances_are_recorded() -> None:
@@ -939,11 +1013,81 @@ def test_ctrl_c_leaves_all_blocks_at_the_same_step(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(run.samples[-1, 1:], whole.samples[reached, 1:], atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1, 8])
+def test_a_block_without_members_left_stops_no_other(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    build, nets = training._networks, []
+
+    def poison(step: int, *_: Any) -> None:
+        if step == 2:
+            with torch.no_grad():
+                nets[0][0].weights[0][1, 0, 0] = torch.inf
+
+    monkeypatch.setattr(training, "_networks", lambda *a: nets.append(build(*a)) or nets[-1])
+    monkeypatch.setattr(training, "BLOCK", size)
+    run = train(DATA, **{**EXACT, "steps": 8, "snapshots": 8}, on_snapshot=poison)
+    assert run.diverged.tolist() == [-1, 3, -1]
+    assert run.steps.tolist() == list(range(9))
+    assert np.isfinite(run.d_loss[1:, [0, 2]]).all()
+    assert np.isnan(run.d_loss[4:, 1]).all()
+
+
+def test_ctrl_c_stops_blocks_that_are_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "BLOCK", 1)
+    advance, inside, told = training._Block.advance, threading.Event(), []
+
+    def interrupted(self: Any, until: int, stop: threading.Event) -> None:
+        if self.members.start == 0 and not told:
+            inside.wait(5)
+            raise KeyboardInterrupt
+        if not told and self.members.start == 1:
+            inside.set()
+            told.append(stop.wait(5))
+        advance(self, until, stop)
+
+    monkeypatch.setattr(training._Block, "advance", interrupted)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.warns(UserWarning, match="training interrupted at step 0"):
+            run = train(DATA, **{**TINY, "members": 2, "snapshots": 1})
+    finally:
+        torch.set_num_threads(threads)
+    assert told == [True]
+    assert run.steps.tolist() == [0]
+
+
+def test_trainings_that_overlap_give_the_threads_back() -> None:
+    """The first to start ends before the second."""
+    second_runs, first_is_done = threading.Event(), threading.Event()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def first(step: int, *_: Any) -> None:
+        second_runs.wait(5)
+
+    def second(step: int, *_: Any) -> None:
+        second_runs.set()
+        first_is_done.wait(5)
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            one = pool.submit(train, DATA, **TINY, on_snapshot=first)
+            two = pool.submit(train, DATA, **TINY, on_snapshot=second)
+            one.result()
+            first_is_done.set()
+            two.result()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_members_diverge_alone_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {**EXACT, "members": 4, "steps": 40, "lr_d": 1e150, "game": "wgan-gp"}
     whole = train(DATA, **settings)
     monkeypatch.setattr(training, "BLOCK", 1)
     parts = train(DATA, **settings)
+    np.testing.assert_allclose(parts.d_loss, whole.d_loss, rtol=1e-9)
+    np.testing.assert_allclose(parts.g_loss, whole.g_loss, rtol=1e-9)
     assert (whole.diverged > 0).all()
     assert parts.diverged.tolist() == whole.diverged.tolist()
     assert parts.steps[-1] == whole.steps[-1]
@@ -1064,6 +1208,9 @@ def test_a_bad_configuration_costs_no_other() -> None:
         ({"kernels": 2, "game": "ebgan"}, "got 'ebgan'"),
         ({"record": ("w2",)}, "got ('w2',); change it"),
         ({"record": "w1"}, "got 'w1'; change it"),
+        ({"record": ("w1", "w1")}, "record must be a tuple of different names from"),
+        ({"lr_g": np.float32(1e-3)}, "lr_g must be a positive finite number, got"),
+        ({"lr_d": "1e-3"}, "lr_d must be a positive finite number, got '1e-3'"),
         ({"record": ("at_clip",)}, "recording 'at_clip' needs clipped weights, got 'non-saturating' without; set clip"),
     ],
 )
@@ -1115,6 +1262,17 @@ def test_an_init_that_does_not_fit(run: Run) -> None:
         train(DATA, init=run, members=4)
     with pytest.raises(ValueError, match="init must have 3 members in dimension 2, got another run"):
         train(ring(), init=run)
+    for other in (
+        dict(hidden=(8,)),
+        dict(pack=2),
+        dict(kernels=1),
+        dict(latent_dim=3),
+        dict(activation="tanh", hidden=(9, 9)),
+    ):
+        with pytest.raises(
+            ValueError, match="init must have networks of the same shape, got others; keep its game, hidden"
+        ):
+            train(DATA, init=run, **other)
 
 
 @pytest.mark.parametrize(("dim", "bandwidth"), [(2, 0.1), (1, 0.0), (1, -1.0)])
