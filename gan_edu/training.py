@@ -187,7 +187,8 @@ class Run:
 
     The samples of a snapshot are images of the same n = 4096 latent points every time, so that a moving point in a figure
     is one z. They are spread more evenly than random draws: quantiles of N(0, 1) in order for `latent_dim=1`, otherwise a
-    scrambled Sobol sequence mapped to N(0, I). For independent samples call `generate`.
+    scrambled Sobol sequence mapped to N(0, I), whose first 256, say, are spread evenly, too, while every 16th are not. For
+    independent samples call `generate`.
     """
 
     config: TrainConfig
