@@ -5,8 +5,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	command -v python3 || command -v python || echo missing)
 VENV_PYTHON = .venv/bin/python
 
-# Ensembles of small networks are many small matrix products: a second thread gains nothing, and beside another
-# busy process it makes them a hundred times slower (the threads spin while they wait for each other).
+# One thread in each small matrix product: a second gains nothing, and beside another busy process it makes them a
+# hundred times slower (the threads spin while they wait for each other). The trainer would give each thread members of
+# its own, but tests run beside each other.
 export OMP_NUM_THREADS ?= 1
 
 # Two targets at once would set up the same .venv twice.
