@@ -780,7 +780,11 @@ def train(
                 f"training interrupted at step {step} of {config.steps}; the run holds what was computed", stacklevel=2
             )
         if not taken or taken[-1]["steps"] != step:
-            snapshot(step)
+            try:
+                snapshot(step)
+            except KeyboardInterrupt:  # a second one: do without this snapshot, if there is another
+                if not taken:
+                    raise
     columns = {name: np.array([now[name] for now in taken]) for name in taken[0]}
     return Run(
         config=config,
@@ -869,7 +873,9 @@ def sweep(
         zip(tqdm(jobs, disable=quiet, delay=1, leave=False, unit="run"), settings, strict=True)
     ):
         try:
-            runs[i] = Run.load(io.BytesIO(_trained(law, each) if job is None else job.result()))
+            runs[i] = run = Run.load(io.BytesIO(_trained(law, each) if job is None else job.result()))
+            if job is None and run.interrupted:  # Ctrl-C, of which train has warned, ends the sweep as well
+                break
         except Exception as error:  # of any kind: what a worker died of must not cost the other runs
             warnings.warn(
                 f"configuration {i} failed and leaves None: {each} ({type(error).__name__}: {error})", stacklevel=2

@@ -882,6 +882,22 @@ def test_ctrl_c_while_a_distance_is_computed_loses_no_loss(monkeypatch: pytest.M
     np.testing.assert_array_equal(run.d_loss[1:], train(DATA, **TINY).d_loss[1:3])
 
 
+def test_a_second_ctrl_c_does_without_the_last_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def slow(samples: Any, law: Any) -> Any:
+        calls.append(1)
+        if len(calls) >= 3:
+            raise KeyboardInterrupt
+        return sample_w1(samples, law)
+
+    monkeypatch.setattr(training, "sample_w1", slow)
+    with pytest.warns(UserWarning, match="training interrupted at step 4 of 6"):
+        run = train(DATA, **TINY, record=("w1",))
+    assert run.steps.tolist() == [0, 2]
+    assert run.interrupted
+
+
 def test_distances_are_recorded() -> None:
     run = train(DATA, **EXACT, record=("w1", "js"))
     np.testing.assert_array_equal(run.records["w1"], sample_w1(run.samples, DATA))
@@ -1056,6 +1072,43 @@ def test_ctrl_c_stops_blocks_that_are_ahead(monkeypatch: pytest.MonkeyPatch) -> 
     assert run.steps.tolist() == [0]
 
 
+def test_a_block_never_runs_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while another block is busy: it is waited for before all are brought to one step."""
+    monkeypatch.setattr(training, "BLOCK", 1)
+    advance, started = training._Block.advance, threading.Event()
+    busy: set[int] = set()
+    twice: list[int] = []
+    hit: list[int] = []
+
+    def watched(self: Any, until: int, stop: threading.Event) -> None:
+        member = self.members.start
+        if member in busy:
+            twice.append(member)
+        busy.add(member)
+        try:
+            if member == 0 and not hit:
+                hit.append(1)
+                started.wait(5)
+                raise KeyboardInterrupt
+            if member == 1 and not started.is_set():
+                started.set()
+                time.sleep(0.3)
+            advance(self, until, stop)
+        finally:
+            busy.discard(member)
+
+    monkeypatch.setattr(training._Block, "advance", watched)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.warns(UserWarning, match="training interrupted at step 0"):
+            train(DATA, **{**TINY, "snapshots": 1})
+    finally:
+        torch.set_num_threads(threads)
+    assert hit
+    assert not twice
+
+
 def test_trainings_that_overlap_give_the_threads_back() -> None:
     """The first to start ends before the second."""
     second_runs, first_is_done = threading.Event(), threading.Event()
@@ -1158,6 +1211,25 @@ def test_a_worker_that_dies_is_reported_and_the_others_are_kept() -> None:
     assert lost is None
     assert kept is not None
     assert same_runs(kept, train(DATA, **CONFIGS[1]))
+
+
+def test_ctrl_c_ends_a_sweep_and_keeps_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, calls = training._Player.step, []
+
+    def interrupt(self: Any, *args: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 20:  # each training of 6 rounds takes 12
+            raise KeyboardInterrupt
+        return step(self, *args)
+
+    monkeypatch.setattr(training._Player, "step", interrupt)
+    with pytest.warns(UserWarning, match="training interrupted at step"):
+        whole, part, none = sweep(DATA, [CONFIGS[0]] * 3)
+    assert whole is not None
+    assert not whole.interrupted
+    assert part is not None
+    assert part.interrupted
+    assert none is None
 
 
 def test_a_bad_configuration_costs_no_other() -> None:
