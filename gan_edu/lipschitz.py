@@ -58,7 +58,7 @@ def gradient_norms(critic: Critic, x: Tensor | ArrayLike, *, create_graph: bool 
         >>> gradient_norms(lambda x: (x**2).sum(-1), [[3.0, 4.0], [0.0, 0.0]]).tolist()
         [10.0, 0.0]
 
-    Source: Gulrajani et al. (2017), section 4. Chapter: 10, 11.
+    Source: Gulrajani et al. (2017), section 4. Chapter: 09, 10, 11.
     """
     x = _tensor(x).detach().requires_grad_()
     with torch.enable_grad():
