@@ -37,6 +37,12 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
             shutil.copy(source / part, target / part)
 
 
+def drop_source_maps(app: Sphinx, exception: Exception | None) -> None:
+    """Leave out what only a developer of the theme would open: 3 MB of the site."""
+    for path in Path(app.outdir, "_static").rglob("*.map"):
+        path.unlink()
+
+
 def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Leave out Thebe, which Jupyter Book adds to each page twice (an error in the console) and loads from afar."""
 
@@ -145,4 +151,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", keep_tags)
     app.connect("html-page-context", drop_thebe, priority=950)  # after everyone has added their scripts
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_source_maps)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
