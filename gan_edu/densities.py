@@ -56,7 +56,7 @@ class GaussianMixture:
         >>> round(float(p.prob(2.0)), 6)
         0.398942
 
-    Source: McLachlan and Peel (2000), section 1.2.
+    Source: McLachlan and Peel (2000), section 1.3.
     Chapter: 01.
     """
 
@@ -273,7 +273,7 @@ def ring(modes: int = 8, radius: float = 2.0, std: float = 0.02) -> GaussianMixt
         >>> ring(4).means.round(6).tolist()
         [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [-0.0, -2.0]]
 
-    Source: Metz et al. (2017), with 8 modes of radius 2 and std 0.02. Chapter: 01.
+    Source: Metz et al. (2017) have 8 modes; radius 2 and std 0.02 as in the toy script of Gulrajani et al. (2017). Chapter: 01.
     """
     angle = 2 * np.pi * np.arange(modes) / modes
     return GaussianMixture(radius * np.stack([np.cos(angle), np.sin(angle)], -1), std)

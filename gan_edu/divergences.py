@@ -61,7 +61,7 @@ def cross_entropy(p: Law, q: Law) -> float:
         >>> round(cross_entropy([0.5, 0.5], [0.9, 0.1]), 6)
         1.203973
 
-    Source: Cover and Thomas (2006), chapter 2. Chapter: 01.
+    Source: entropy and KL of Cover and Thomas (2006), chapter 2, added. Chapter: 01.
     """
     first, second = as_laws(p, q)
     if isinstance(first, Density) and isinstance(second, Density):
@@ -114,7 +114,7 @@ def js(p: Law, q: Law) -> float:
         >>> round(js(gaussian(0.0), gaussian(1.0)), 6)
         0.111421
 
-    Source: Lin (1991), with weights 1/2; Goodfellow et al. (2014), equation 5. Chapter: 02, 03.
+    Source: Lin (1991), with weights 1/2; Goodfellow et al. (2014), equations 5 and 6. Chapter: 02, 03.
     """
     first, second = as_laws(p, q)
     if isinstance(first, Density) and isinstance(second, Density):

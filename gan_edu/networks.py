@@ -21,7 +21,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
 }
 """Functions between the layers, by name; each is 1-Lipschitz and may overwrite its argument."""
-KERNEL_DIM = 5  # C, numbers that each kernel of minibatch discrimination compares (Salimans et al. 2016)
+KERNEL_DIM = 5  # C, numbers that each kernel of minibatch discrimination compares (as in the code of Salimans et al.)
 
 
 def minibatch_closeness(features: Tensor, among: Tensor | None = None) -> Tensor:

@@ -158,7 +158,7 @@ class TrainConfig:
 PRESETS: dict[str, dict[str, Any]] = {
     # Arjovsky et al. (2017), algorithm 1
     "wgan": dict(game="wgan-clip", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, batch_size=64, critic_steps=5),
-    # Gulrajani et al. (2017), algorithm 1
+    # Gulrajani et al. (2017), algorithm 1, which leaves the batch open: 64 as in its appendix F
     "wgan-gp": dict(
         game="wgan-gp", penalty_weight=10.0, lr_g=1e-4, lr_d=1e-4, betas=(0.0, 0.9), batch_size=64, critic_steps=5
     ),

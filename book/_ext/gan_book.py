@@ -103,6 +103,13 @@ def keep_tags(app: Sphinx, doctree: nodes.document) -> None:
             formula.children = [nodes.Text(rf"\[{formula.astext()}\]")]
 
 
+def hide_ticks(app: Sphinx, doctree: nodes.document) -> None:
+    """Boxes of a list of tasks are ornaments here: without a label, a screen reader has nothing to say of them."""
+    for box in doctree.findall(nodes.raw):
+        if "task-list-item-checkbox" in box.astext():
+            box.children = [nodes.Text(box.astext().replace("<input ", '<input aria-hidden="true" '))]
+
+
 # --- Explorables in Markdown pages -------------------------------------------------------------------------------
 
 
@@ -149,6 +156,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", hide_second_search)
     app.connect("doctree-read", name_blocks)
     app.connect("doctree-read", keep_tags)
+    app.connect("doctree-read", hide_ticks)
     app.connect("html-page-context", drop_thebe, priority=950)  # after everyone has added their scripts
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_source_maps)
