@@ -36,6 +36,15 @@ def _reconstruction_error(out: Tensor, x: Tensor) -> Tensor:
     return distance
 
 
+OUTPUTS = ("logit", "label", "score", "energy")
+PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "two-sided": lambda norm: (norm - 1) ** 2,
+    "one-sided": lambda norm: relu(norm - 1) ** 2,
+    "hinge": lambda norm: relu(norm - 1),
+}
+"""What a gradient of norm n costs: (n - 1)^2 (Gulrajani et al. 2017), max(0, n - 1)^2 (Petzka et al. 2018), max(0, n - 1)."""
+
+
 @dataclass(frozen=True)
 class Game:
     """One game between a generator and a discriminator; both players minimise.
@@ -65,6 +74,12 @@ class Game:
     """Bound of every weight and bias of the critic, unless the training sets its own."""
     match_features: bool = False
     """True if G matches the mean of D's last hidden layer instead of minimising `g_loss`."""
+
+    def __post_init__(self) -> None:
+        if self.penalty is not None and self.penalty not in PENALTIES:
+            raise ValueError(f"penalty must be None or one of {sorted(PENALTIES)}, got {self.penalty!r}; choose one")
+        if self.output not in OUTPUTS:
+            raise ValueError(f"output must be one of {sorted(OUTPUTS)}, got {self.output!r}; choose one")
 
     def read(self, out: Tensor, x: Tensor) -> Tensor:
         """One number a sample, (..., N), from what the network returns for x."""
@@ -244,14 +259,6 @@ def generator_gradient(p_data: GaussianMixture, p_g: GaussianMixture, game: str 
     parts = [GaussianMixture(mean[None], std) for mean, std in zip(p_g.means, p_g.stds, strict=True)]
     gradients = p_g.weights[:, None] * [by_parameters(part) for part in parts]
     return gradients[:, :-1], gradients[:, -1]
-
-
-PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
-    "two-sided": lambda norm: (norm - 1) ** 2,
-    "one-sided": lambda norm: relu(norm - 1) ** 2,
-    "hinge": lambda norm: relu(norm - 1),
-}
-"""What a gradient of norm n costs: (n - 1)^2 (Gulrajani et al. 2017), max(0, n - 1)^2 (Petzka et al. 2018), max(0, n - 1)."""
 
 
 def gradient_penalty(

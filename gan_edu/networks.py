@@ -129,18 +129,39 @@ class Ensemble(torch.nn.Module):
             x: inputs, shape (E, N, in).
             among: with kernels, the batch (E, J, in) to whose features those of x are compared; x itself if left out.
         """
-        h = self._hidden(x)
+        h = self._layers(x)[-1]
         if not self.kernels:
             return h.mT
-        others = None if among is None else self._compared(self._hidden(among))
+        others = None if among is None else self._compared(self._layers(among)[-1])
         return torch.cat([h.mT, minibatch_closeness(self._compared(h), others)], -1)
 
-    def _hidden(self, x: Tensor) -> Tensor:
-        """Last hidden layer, (E, W, N): with samples last, layers of one or two units are several times as fast."""
-        act, h = ACTIVATIONS[self.activation], x.mT
+    def slopes(self, x: Tensor) -> Tensor:
+        """Gradient of the one output by the input at every sample, (E, N, in) -> (E, N, in), for ReLU without kernels.
+
+        Near almost every x such a network is linear: its gradient is the product of its weights over the units that are
+        on, and depends on nothing else. Differentiable by the weights, in half the time of autograd's second pass back.
+
+        Raises:
+            ValueError: another activation, kernels, or several outputs.
+        """
+        if self.activation != "relu" or self.kernels or self.widths[-1] != 1:
+            given = self.activation, len(self.kernels), self.widths[-1]
+            raise ValueError(
+                f"slopes needs ReLU, no kernels and one output, got {given}; use gradient_norms, which asks autograd"
+            )
+        with torch.no_grad():  # which units are on does not change with small changes of x or the weights
+            hidden = self._layers(x)[1:]
+        slope: Tensor = self.weights[-1].expand(-1, -1, x.shape[1])
+        for weight, h in zip(reversed(self.weights[:-1]), reversed(hidden), strict=True):
+            slope = torch.bmm(weight, slope * h.sign())
+        return slope.mT
+
+    def _layers(self, x: Tensor) -> list[Tensor]:
+        """Input and hidden layers, (E, W, N): with samples last, layers of one or two units are several times as fast."""
+        act, layers = ACTIVATIONS[self.activation], [x.mT]
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            h = act(torch.baddbmm(bias.mT, weight.mT, h))
-        return h
+            layers.append(act(torch.baddbmm(bias.mT, weight.mT, layers[-1])))
+        return layers
 
     def _compared(self, h: Tensor) -> Tensor:
         """M of every sample, (E, N, B, C), from its features (E, W, N)."""

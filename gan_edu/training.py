@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 
 from gan_edu.densities import GaussianMixture
 from gan_edu.evaluation import sample_js, sample_w1
-from gan_edu.games import feature_matching, find_game, gradient_penalty
+from gan_edu.games import PENALTIES, feature_matching, find_game
 from gan_edu.lipschitz import gradient_norms
 from gan_edu.networks import Ensemble
 
@@ -517,6 +517,13 @@ class _Block:
         x = _beside(x, y)
         return self.game.read(self.D.net(x), x)
 
+    def steepness(self, x: Tensor, y: Tensor) -> Tensor:
+        """Norm of D's gradient by each sample x, or pack of them, (E, N / pack); differentiable by D's parameters."""
+        if self.config.activation != "relu" or self.game.output == "energy":
+            return gradient_norms(lambda x: self.score(x, y), x, create_graph=True)
+        norms: Tensor = torch.linalg.vector_norm(self.D.net.slopes(_beside(x, y))[..., : x.shape[-1]], dim=-1)
+        return norms
+
     def packed(self, x: Tensor) -> Tensor:
         """Samples side by side, (E, N, d) -> (E, N / pack, pack * d)."""
         members, count, dim = x.shape
@@ -546,11 +553,11 @@ class _Block:
             on_real, on_fake = self.score(torch.cat([real, fake], 1), torch.cat([y, y], 1)).chunk(2, 1)
         loss = self.game.d_loss(on_real, on_fake)
         if self.game.penalty and self.weight:
-            eps, one_sided = next(draws.eps)[:, : real.shape[1], 0], self.game.penalty == "one-sided"
-            loss = loss + self.weight * gradient_penalty(lambda x: self.score(x, y), real, fake, one_sided, eps=eps)
+            eps = next(draws.eps)[:, : real.shape[1]]
+            norms = self.steepness(eps * real + (1 - eps) * fake, y)
+            loss = loss + self.weight * PENALTIES[self.game.penalty](norms).mean(-1)
         if self.config.r1:
-            slopes = gradient_norms(lambda x: self.score(x, y), real, create_graph=True)
-            loss = loss + self.config.r1 / 2 * (slopes**2).mean(-1)
+            loss = loss + self.config.r1 / 2 * (self.steepness(real, y) ** 2).mean(-1)
         return loss
 
     def g_loss(self, draws: _Draws) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,21 @@ def test_games_are_found_by_their_own_names(name: str) -> None:
     assert GAMES[name].name == name
     assert GAMES[name].minimises
     assert re.search(r"\(\d{4}\)", GAMES[name].source)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            dict(penalty="one_sided"),
+            "penalty must be None or one of ['hinge', 'one-sided', 'two-sided'], got 'one_sided'",
+        ),
+        (dict(output="probability"), "output must be one of ['energy', 'label', 'logit', 'score'], got 'probability'"),
+    ],
+)
+def test_a_game_of_unknown_rules_is_refused(change: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        replace(GAMES["wgan-gp"], **change)
 
 
 def test_unknown_game() -> None:

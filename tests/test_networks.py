@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,28 @@ def test_gradients_of_an_ensemble_equal_those_of_separate_networks() -> None:
         (alone(x[e]) ** 2).mean().backward()
         torch.testing.assert_close(net.weights[0].grad[e].T, alone[0].weight.grad, rtol=0, atol=1e-12)
         torch.testing.assert_close(net.biases[-1].grad[e, 0], alone[2].bias.grad, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("widths", [(2, 8, 8, 1), (1, 16, 1), (3, 1)])
+def test_slopes_are_autograd_s_and_can_be_differentiated(widths: tuple[int, ...]) -> None:
+    net = Ensemble(widths, streams(3), "relu", torch.float64)
+    x = normal(3, 10, widths[0]).requires_grad_()
+    (expected,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+    slopes = net.slopes(x.detach())
+    torch.testing.assert_close(slopes, expected, rtol=0, atol=1e-12)
+    by_slopes, by_autograd = (
+        torch.autograd.grad((s.norm(dim=-1) ** 3).mean(), list(net.weights)) for s in (slopes, expected)
+    )
+    for a, b in zip(by_slopes, by_autograd, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("change", [dict(activation="tanh"), dict(kernels=2), dict(widths=(2, 8, 2))])
+def test_slopes_of_other_networks_are_refused(change: dict[str, Any]) -> None:
+    given = {"widths": (2, 8, 1), "activation": "relu", "kernels": 0, **change}
+    net = Ensemble(given["widths"], streams(2), given["activation"], kernels=given["kernels"])
+    with pytest.raises(ValueError, match=r"slopes needs ReLU, no kernels and one output, got .* use gradient_norms"):
+        net.slopes(torch.zeros(2, 5, 2))
 
 
 def test_the_start_of_a_member_does_not_depend_on_the_number_of_members() -> None:

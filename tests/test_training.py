@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from gan_edu import training
 from gan_edu.densities import GaussianMixture, digits, gaussian, parallel_line, ring, swiss_roll, two_modes
 from gan_edu.evaluation import sample_js, sample_w1
-from gan_edu.games import GAMES, Game
+from gan_edu.games import GAMES, PENALTIES, Game
 from gan_edu.networks import Ensemble
 from gan_edu.training import PRESETS, Run, TrainConfig, sweep, train
 
@@ -195,6 +196,10 @@ SEPARATE = [
     dict(game="ebgan", pack=2),
     dict(game="minimax", kernels=2),
     dict(game="wgan-clip", kernels=1, pack=2),
+    dict(game="wgan-gp", activation="tanh"),
+    dict(game="wgan-gp", activation="relu", r1=0.3),
+    dict(game="minimax", activation="softplus", r1=0.7),
+    dict(game="minimax", activation="relu", r1=0.7),
 ]
 
 
@@ -670,6 +675,24 @@ def test_a_reader_s_own_game(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(GAMES, "mine", Game("mine", copy.d_loss, copy.g_loss, "the same", "this test"))
     mine, theirs = train(DATA, **EXACT, game="mine"), train(DATA, **EXACT, game="minimax")
     np.testing.assert_array_equal(mine.samples, theirs.samples)
+
+
+def test_a_reader_s_own_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer charges what the game's penalty says, whatever it is."""
+    monkeypatch.setitem(PENALTIES, "flat", lambda norm: norm**2)
+    for name in ("hinge", "flat"):
+        monkeypatch.setitem(GAMES, name, replace(GAMES["wgan-gp"], name=name, penalty=name))
+
+    def points(game: str, weight: float) -> Any:
+        return train(DATA, **EXACT, game=game, penalty_weight=weight, critic_steps=20).d_output
+
+    free, hinge, flat, two_sided = (
+        points(*each) for each in (("flat", 0.0), ("hinge", 9.0), ("flat", 9.0), ("wgan-gp", 9.0))
+    )
+    np.testing.assert_array_equal(hinge, free)  # the slopes stay below 1
+    assert not np.array_equal(two_sided, free)
+    steep = [np.abs(np.diff(values[-1], axis=-1)).max(-1) for values in (flat, free)]
+    assert (steep[0] < steep[1]).all()
 
 
 def test_instance_noise_reaches_d_alone() -> None:
