@@ -124,6 +124,11 @@ def has_short_cells(nb: Notebook, name: str) -> list[str]:
             found.append(
                 f"cell {cell.get('id')!r} may have {most} lines and has {lines}: move what is not the idea into gan_edu"
             )
+        widest = max(map(len, text.splitlines()), default=0)
+        if widest > 88 and not is_hidden(cell):
+            found.append(
+                f"cell {cell.get('id')!r} may be 88 columns wide and has {widest}, which scroll: break the line"
+            )
     return found
 
 
@@ -195,6 +200,39 @@ def backs_its_drawings(nb: Notebook, name: str) -> list[str]:
         if "nbval-ignore-output" in tags(cell) and (says or not later):
             why = "prints what is never compared" if says else "is followed by no assert"
             found.append(f"cell {cell.get('id')!r} is tagged nbval-ignore-output and {why}: assert what it shows")
+    return found
+
+
+def leaves_trainings_uncompared(nb: Notebook, name: str) -> list[str]:
+    """The last digits of a training differ between machines: a figure that stores them is not compared."""
+    trained, found = {"train", "sweep"}, []
+    for cell in code_cells(nb):
+        for statement in ast.parse(source(cell)).body:
+            parts = list(ast.walk(statement))
+            inner = {
+                n.id
+                for p in parts
+                if isinstance(p, ast.comprehension)
+                for n in ast.walk(p.target)
+                if isinstance(n, ast.Name)
+            }
+            names = {part.id for part in parts if isinstance(part, ast.Name)} - inner
+            if not names & trained:
+                continue
+            if "Figure" in names and "nbval-ignore-output" not in tags(cell):
+                which = ", ".join(sorted(names & trained))
+                found.append(
+                    f"cell {cell.get('id')!r} stores what a training left ({which}): tag it nbval-ignore-output"
+                )
+            # What such a statement assigns, defines or appends to comes from a training as well.
+            for part in parts:
+                match part:
+                    case ast.FunctionDef(name=bound) | ast.Name(id=bound, ctx=ast.Store()):
+                        trained |= {bound} - inner
+                    case ast.Subscript(value=ast.Name(id=bound), ctx=ast.Store()):
+                        trained.add(bound)
+                    case ast.Attribute(value=ast.Name(id=bound), attr="append" | "extend" | "update"):
+                        trained.add(bound)
     return found
 
 
@@ -306,6 +344,7 @@ RULES: list[Callable[[Notebook, str], list[str]]] = [
     folds_hidden_cells,
     has_plain_markdown,
     has_short_cells,
+    leaves_trainings_uncompared,
     is_small,
     has_todays_script,
     is_normalised,
@@ -391,6 +430,16 @@ def put(id: str, key: str, value: Any) -> Callable[[Notebook], None]:
     return change
 
 
+def draw_a_run(what: str, *before: str) -> Callable[[Notebook], None]:
+    """A figure that is compared, of something that a training left."""
+
+    def change(nb: Notebook) -> None:
+        write("draw", "\n".join([*before, f"Figure({what})"]))(nb)
+        put("draw", "metadata", {"tags": ["hide-input"], "cellView": "form"})(nb)
+
+    return change
+
+
 ERROR = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
 SAID = {"output_type": "stream", "name": "stdout", "text": ["1.3835\n"]}
 WARNED = {"output_type": "stream", "name": "stderr", "text": ["UserWarning\n"]}
@@ -408,6 +457,10 @@ BITES: list[tuple[str, Callable[[Notebook], Any], str]] = [
     ("has_plain_markdown", write("see", "by {ref}`x`"), "directive or role"),
     ("has_short_cells", write("try", "x = 1\n" * 16), "may have 15 lines and has 16"),
     ("has_short_cells", write("draw", "x = 1\n" * 41), "may have 40 lines and has 41"),
+    ("has_short_cells", write("try", "x = 1  #" + "." * 81), "may be 88 columns wide and has 89"),
+    ("leaves_trainings_uncompared", draw_a_run("train(1)"), r"what a training left \(train\): tag it"),
+    ("leaves_trainings_uncompared", draw_a_run("[f for f in (run,)]", "run = train(1)"), r"left \(run\)"),
+    ("leaves_trainings_uncompared", draw_a_run("seen", "seen = []", "seen.append(sweep(1))"), r"left \(seen\)"),
     ("is_small", put("try", "outputs", [SAID | {"text": "x" * 1_600_000}]), r"1\.5 MB"),
     ("has_todays_script", put("try", "outputs", [OLD]), "not today's"),
     ("is_normalised", put("try", "metadata", {"execution": {}}), "metadata of one run"),
