@@ -33,8 +33,8 @@ def flops(hidden: tuple[int, ...], game: str) -> float:
     forward = 2 * BATCH
     # D's update: G forward, D forward and backward (twice the work) on 2 N. G's: G and D forward and backward.
     total = forward * (generator + 2 * 3 * discriminator + 3 * generator + 2 * discriminator)
-    # The penalty: D forward, backward to x, and backward through both on N.
-    return total + (forward * 6 * discriminator if game == "wgan-gp" else 0)
+    # The penalty: D forward, back to x, and backward through the way back, on N.
+    return total + (forward * 4 * discriminator if game == "wgan-gp" else 0)
 
 
 def usual_loop(hidden: tuple[int, ...], game: str, steps: int) -> float:

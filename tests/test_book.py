@@ -665,6 +665,21 @@ def test_what_is_installed_is_what_is_pinned() -> None:
     assert not wrong, "run this through `make test`, which prepares the pinned environment: " + ", ".join(wrong)
 
 
+def test_every_pin_installs_on_the_oldest_python_promised() -> None:
+    """Debian 12 has 3.11.2: a pin that wants 3.11.5 leaves it without a book."""
+    from importlib.metadata import metadata
+
+    from packaging.specifiers import SpecifierSet
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest = re.search(r">=([\d.]+)", project["requires-python"])[1] + ".0"
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split("==")[0] for line in lines if re.match(r"[\w.-]+==", line)]
+    wants = {name: metadata(name).get("Requires-Python") or "" for name in names}
+    assert len(names) > 100
+    assert {name: want for name, want in wants.items() if oldest not in SpecifierSet(want)} == {}
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "_config.yml"])
 def test_named_make_targets_exist(name: str) -> None:
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))

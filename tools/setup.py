@@ -8,6 +8,7 @@ from __future__ import print_function
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ CAUSES = [
     ),
     (
         ("No matching distribution found", "Could not find a version"),
-        "a pinned package does not exist for this Python ({version}): use Python 3.11, 3.12 or 3.13, for example `make book PYTHON=python3.11`",
+        "{package} does not exist for this Python ({version}): use Python 3.11, 3.12 or 3.13, for example `make book PYTHON=python3.11`",
     ),
 ]
 
@@ -96,7 +97,12 @@ def why_it_failed(kind):
     text = open(LOG, errors="replace").read()
     for words, meaning in CAUSES:
         if any(word in text for word in words):
-            return meaning.format(room=ROOM[kind] / 1e9, version="{}.{}".format(*sys.version_info[:2]))
+            package = re.search(r"No matching distribution found for (\S+)", text)
+            return meaning.format(
+                room=ROOM[kind] / 1e9,
+                version="{}.{}.{}".format(*sys.version_info[:3]),
+                package=package.group(1) if package else "a pinned package",
+            )
     last = [line.strip() for line in text.splitlines() if line.strip()][-1:]
     return "installing failed ({}): read {}".format(last[0] if last else "no output", os.path.relpath(LOG))
 
