@@ -125,25 +125,28 @@ class Batches:
         self.law, self.streams, self.device = law, streams(config, purpose, members), device
         self.size, self.dtype = config.batch_size, getattr(torch, config.dtype)
         self.chunk: Iterable[Tensor] = iter(())
+        if isinstance(law, GaussianMixture):
+            self.means, self.stds = (torch.tensor(v, dtype=self.dtype) for v in (law.means, law.stds))
+            self.shares = torch.tensor(np.cumsum(law.weights)[:-1], dtype=self.dtype)
+        elif law is not None:
+            self.rows = torch.tensor(law, dtype=self.dtype)
 
     def _draw(self, stream: torch.Generator) -> Tensor:
-        shape = (CHUNK, self.size)
-        if self.law is None:
-            return torch.rand(*shape, 1, generator=stream, dtype=torch.float64)
-        if not isinstance(self.law, GaussianMixture):
-            rows = torch.randint(len(self.law), shape, generator=stream)
-            return torch.from_numpy(self.law)[rows]
-        weights, means, stds = (torch.tensor(v) for v in (self.law.weights, self.law.means, self.law.stds))
-        k = torch.searchsorted(
-            weights.cumsum(0)[:-1].contiguous(), torch.rand(shape, generator=stream, dtype=torch.float64)
-        )
-        noise = torch.randn(*shape, self.law.dim, generator=stream, dtype=torch.float64)
-        return means[k] + stds[k, None] * noise
+        shape, law = (CHUNK, self.size), self.law
+        if law is None:
+            return torch.rand(*shape, 1, generator=stream, dtype=self.dtype)
+        if not isinstance(law, GaussianMixture):
+            return self.rows[torch.randint(len(law), shape, generator=stream)]
+        noise = torch.randn(*shape, law.dim, generator=stream, dtype=self.dtype)
+        if len(law.weights) == 1:
+            return noise.mul_(self.stds[0]).add_(self.means[0])
+        k = torch.bucketize(torch.rand(shape, generator=stream, dtype=self.dtype), self.shares)
+        return noise.mul_(self.stds[k].unsqueeze(-1)).add_(self.means[k])
 
     def __next__(self) -> Tensor:
         batch = next(self.chunk, None)  # type: ignore[call-overload]
         if batch is None:
-            drawn = torch.stack([self._draw(s) for s in self.streams], 1).to(self.device, self.dtype)
+            drawn = torch.stack([self._draw(s) for s in self.streams], 1).to(self.device)
             self.chunk = iter(drawn)
             return next(self)
         return torch.as_tensor(batch)
