@@ -14,8 +14,9 @@ from scipy.special import logsumexp, ndtr
 from scipy.stats import binom, wasserstein_distance
 
 from gan_edu.densities import GaussianMixture
-from gan_edu.divergences import js, transport
+from gan_edu.divergences import js
 from gan_edu.quadrature import as_points
+from gan_edu.transport import transport
 
 __all__ = [
     "Coverage",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +18,6 @@ from scipy.optimize import linprog
 from scipy.special import expit, logsumexp, rel_entr
 from shared import Logistic
 
-from gan_edu import divergences
 from gan_edu.densities import GaussianMixture, Uniform, gaussian, grid, ring, two_modes
 from gan_edu.divergences import (
     binned,
@@ -24,14 +26,14 @@ from gan_edu.divergences import (
     js,
     kl,
     kl_gaussians,
-    optimal_critic,
     optimal_discriminator,
     total_variation,
-    transport,
     value,
-    wasserstein1,
 )
 from gan_edu.quadrature import expectation
+from gan_edu.transport import optimal_critic, transport, wasserstein1
+
+MODULE = importlib.import_module("gan_edu.transport")  # `gan_edu.transport` is the function
 
 LOG2 = float(np.log(2))
 prove = settings(max_examples=25, deadline=None, derandomize=True)
@@ -1136,14 +1138,14 @@ def test_refusals_say_what_to_do(call: Callable[[], Any], words: str) -> None:
 
 
 def test_a_plan_without_a_proof_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(divergences, "linear_sum_assignment", lambda cost: (np.arange(2), np.array([1, 0])))
+    monkeypatch.setattr(MODULE, "linear_sum_assignment", lambda cost: (np.arange(2), np.array([1, 0])))
     with pytest.raises(ValueError, match=r"plan and potential must prove each other, got 9 and .*; rescale the points"):
         transport([0.0, 10.0], [1.0, 9.0])
 
 
 def test_a_program_without_a_solution_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = type("Result", (), {"status": 4, "message": "numerical difficulties"})
-    monkeypatch.setattr(divergences, "linprog", lambda *args, **options: failed)
+    monkeypatch.setattr(MODULE, "linprog", lambda *args, **options: failed)
     words = "the transport problem could not be solved: numerical difficulties; merge points of tiny weight"
     with pytest.raises(ValueError, match=words):
         transport([0.0, 1.0], [5.0])
@@ -1154,3 +1156,22 @@ def test_a_transport_unpacks() -> None:
     plan, (f_x, f_y), cost = moved
     assert plan is moved.plan
     assert (f_x is moved.f_x, f_y is moved.f_y, cost) == (True, True, 3.5)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import gan_edu.transport",
+        "from gan_edu.transport import transport",
+        "import gan_edu.transport as renamed",
+        "from gan_edu.divergences import transport",
+        "import gan_edu.divergences, importlib; importlib.import_module('gan_edu.transport')",
+    ],
+)
+def test_the_name_in_the_package_is_the_function_whatever_is_imported_first(first: str) -> None:
+    said = (
+        f"{first}; import gan_edu, gan_edu.transport; from gan_edu import transport; from gan_edu.transport import Transport;"
+        "from gan_edu.divergences import Transport as T, transport as again;"
+        "assert gan_edu.transport is transport is again and T is Transport; assert transport([0.0], [3.0]).cost == 3"
+    )
+    subprocess.run([sys.executable, "-c", said], check=True)
