@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from gan_edu.densities import GaussianMixture
 
 LOG2 = float(np.log(2))
-prove = settings(max_examples=25, deadline=None, derandomize=True)
 
 weights = st.lists(st.floats(0.05, 1), min_size=1, max_size=3).map(lambda w: np.array(w) / sum(w))
 mixtures = weights.flatmap(

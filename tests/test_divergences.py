@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import LOG2, gauss_kl, mid, mixtures, moved, prove, two_vectors
+from laws import LOG2, gauss_kl, mid, mixtures, moved, two_vectors
 from scipy import stats
+from shared import prove
 
 from gan_edu.densities import GaussianMixture, gaussian, ring, two_modes
 from gan_edu.divergences import (

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import LOG2, gauss_kl, mid, prove
+from laws import LOG2, gauss_kl, mid
 from scipy import stats
 from scipy.special import rel_entr
+from shared import prove
 
 from gan_edu.densities import GaussianMixture, Uniform, gaussian, ring
 from gan_edu.divergences import cross_entropy, js, kl, optimal_discriminator, total_variation, value

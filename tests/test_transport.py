@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import mixtures, moved, prove
+from laws import mixtures, moved
 from scipy import stats
 from scipy.optimize import linprog
+from shared import prove
 
 from gan_edu.densities import GaussianMixture, Uniform, gaussian, grid, ring, two_modes
 from gan_edu.divergences import binned

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import LOG2, mixtures, prove
+from laws import LOG2, mixtures
 from scipy import stats
 from scipy.special import expit, logsumexp, rel_entr
-from shared import Logistic
+from shared import Logistic, prove
 
 from gan_edu.densities import GaussianMixture, gaussian, grid, ring, two_modes
 from gan_edu.divergences import js, kl, optimal_discriminator, value
