@@ -30,7 +30,8 @@ from gan_edu.quadrature import expectation
 from gan_edu.transport import optimal_critic, transport, wasserstein1
 
 __version__ = "0.1.0"
-# What needs torch: the mathematics loads without it, these are imported when they are asked for.
+# What needs torch: the mathematics loads without it, these are imported when they are asked for. So are the slow parts
+# of SciPy (statistics, optimisation, sparse matrices), which SciPy itself loads at their first use, `scipy.stats.binom`.
 _LAZY = {
     "bilinear": "dynamics",
     "dirac_gan": "dynamics",

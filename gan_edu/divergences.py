@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
 from scipy.special import expit, log_expit, ndtr, rel_entr
 
 from gan_edu.densities import GaussianMixture, Uniform, gaussian
@@ -329,14 +328,14 @@ def kl_gaussians(mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: 
     try:
         if not all(np.abs(s - s.T).max() <= 1e-9 * np.abs(s).max() for s in (s_p, s_q)):
             raise np.linalg.LinAlgError
-        root_p, root_q = np.linalg.cholesky(s_p), cho_factor(s_q, lower=True)
+        root_p, root_q = np.linalg.cholesky(s_p), scipy.linalg.cho_factor(s_q, lower=True)
     except (np.linalg.LinAlgError, ValueError):
         raise ValueError(
             "covariances must be symmetric and positive definite, got one that is not; give variances on the diagonal"
         ) from None
     log_dets = 2 * (np.log(np.diag(root_q[0])).sum() - np.log(np.diag(root_p)).sum())
-    quadratic = (m_q - m_p) @ cho_solve(root_q, m_q - m_p)
-    return max(0.0, float(np.trace(cho_solve(root_q, s_p)) + quadratic - d + log_dets) / 2)
+    quadratic = (m_q - m_p) @ scipy.linalg.cho_solve(root_q, m_q - m_p)
+    return max(0.0, float(np.trace(scipy.linalg.cho_solve(root_q, s_p)) + quadratic - d + log_dets) / 2)
 
 
 def fit_gaussian(
@@ -375,7 +374,7 @@ def fit_gaussian(
     # A small first simplex, in units of the start's std, keeps the search in its own valley.
     simplex = np.array([[mean, np.log(std)], [mean + std / 10, np.log(std)], [mean, np.log(std) + 0.1]])
     for _ in range(3):  # a restart from the minimum found: a simplex may collapse before it arrives
-        found = minimize(
+        found = scipy.optimize.minimize(
             lambda v: loss(of(v)),
             simplex[0],
             method="Nelder-Mead",

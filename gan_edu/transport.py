@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.sparse import coo_array
-from scipy.spatial.distance import cdist
 from scipy.special import gammaln, hyp1f1
 
 from gan_edu.densities import GaussianMixture, Uniform
@@ -45,7 +43,7 @@ def _dilation(p: Density, q: Density) -> tuple[float, Array] | None:
     # The same components, in whatever order they were given.
     moved = np.column_stack([(a * p.means + b) / spread_q, a * p.stds / spread_q, p.weights])
     there = np.column_stack([q.means / spread_q, q.stds / spread_q, q.weights])
-    i, j = linear_sum_assignment(cdist(moved, there))
+    i, j = scipy.optimize.linear_sum_assignment(scipy.spatial.distance.cdist(moved, there))
     scale = max(1.0, np.abs(there).max(), a * np.abs(p.means).max() / spread_q)
     return (a, b) if np.abs(moved[i] - there[j]).max() < 1e-12 * scale else None
 
@@ -209,7 +207,7 @@ class Transport:
 
     def critic(self, points: ArrayLike) -> Array:
         """f(z) = min_j f(y_j) + |z - y_j|, 1-Lipschitz everywhere and equal to the potential at x and y; shape (k,)."""
-        return np.asarray((cdist(as_points(points, "points"), self.y) + self.f_y).min(1))
+        return np.asarray((scipy.spatial.distance.cdist(as_points(points, "points"), self.y) + self.f_y).min(1))
 
     @property
     def gradient(self) -> Array:
@@ -259,9 +257,9 @@ def transport(x: ArrayLike, y: ArrayLike, wx: ArrayLike | None = None, wy: Array
     if sources.shape[1] != targets.shape[1]:
         raise ValueError(f"x and y must have one dimension, got {sources.shape[1]} and {targets.shape[1]}")
     a, b = _masses(wx, len(sources), "wx"), _masses(wy, len(targets), "wy")
-    cost = cdist(sources, targets)
+    cost = scipy.spatial.distance.cdist(sources, targets)
     if len(a) == len(b) and np.ptp(a) == np.ptp(b) == 0:
-        i, j = linear_sum_assignment(cost)
+        i, j = scipy.optimize.linear_sum_assignment(cost)
         plan = np.zeros_like(cost)
         plan[i, j] = a
         f_y = _potential(cost, i, j)
@@ -311,8 +309,9 @@ def _program(cost: Array, a: Array, b: Array) -> tuple[Array, Array]:
         use |= missing
         i, j = np.nonzero(use)
         k = np.arange(len(i))
-        sums = coo_array((np.ones(2 * len(k)), (np.r_[i, n + j], np.r_[k, k])), shape=(n + m, len(k))).tocsc()
-        found = linprog(
+        ones, at = np.ones(2 * len(k)), (np.r_[i, n + j], np.r_[k, k])
+        sums = scipy.sparse.coo_array((ones, at), shape=(n + m, len(k))).tocsc()
+        found = scipy.optimize.linprog(
             cost[i, j] / scale,
             A_eq=sums,
             b_eq=np.r_[a, b] * max(n, m),
