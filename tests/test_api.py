@@ -104,7 +104,9 @@ def test_the_page_needs_no_import_of_the_package() -> None:
 @pytest.mark.site
 @pytest.mark.parametrize("module", MODULES)
 def test_every_public_name_has_an_entry(page: str, module: str) -> None:
-    assert f'id="gan_edu.{module}"' in page, f"gan_edu.{module} is not on the page"
+    assert re.search(rf'<p class="gan-module" id="gan_edu\.{module}(-module)?">', page), (
+        f"gan_edu.{module} is not on the page"
+    )
     for name, thing in public(module).items():
         where = anchor(module, name)
         head, body = entry(page, where)
@@ -298,6 +300,14 @@ def test_signatures_are_read_without_an_import(package: Any) -> None:
     assert package.signature(two["g"], "g") == "g(d: gan_edu.D | list[gan_edu.two.T])"
     assert [each.docstring and each.docstring.value for each in two["D"].parameters][1] == "Said of a."
     assert two["T"].parameters["low"].docstring.value == "The end."
+
+
+def test_a_module_gives_way_to_its_function_of_the_same_name(extension: Any, folder: Path) -> None:
+    (folder / "__init__.py").write_text("from gan_edu.two import two\n__all__ = ['two']\n")
+    (folder / "one.py").write_text("from gan_edu.two import two as two\n__all__ = []\n")
+    (folder / "two.py").write_text("__all__ = ['two']\ndef two(): ...\n")
+    anchors = extension.Package(folder.parent).anchors
+    assert anchors == {"gan_edu.one": "gan_edu.one", "gan_edu.two": "gan_edu.two-module", "two": "gan_edu.two"}
 
 
 def test_a_name_without_one_home_stops_the_build(extension: Any, folder: Path) -> None:
