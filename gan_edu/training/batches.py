@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 from torch import Tensor
 
 from gan_edu.densities import GaussianMixture
@@ -78,7 +78,7 @@ def probes(latent_dim: int) -> Tensor:
     if latent_dim == 1:
         uniform = (np.arange(PROBES)[:, None] + 0.5) / PROBES
     else:
-        uniform = qmc.Sobol(latent_dim, rng=np.random.default_rng(0)).random(PROBES)
+        uniform = scipy.stats.qmc.Sobol(latent_dim, rng=np.random.default_rng(0)).random(PROBES)
     return torch.from_numpy(ndtri(np.clip(uniform, 1e-9, 1 - 1e-9)))
 
 
