@@ -170,7 +170,7 @@ def networks(config: TrainConfig, dim: int) -> tuple[Ensemble, Ensemble]:
 def images(net: Ensemble, x: Tensor, among: Tensor | None = None) -> Array:
     """Every member's output for the same inputs x, shape (E, N, out), in float64."""
     weight = net.weights[0]
-    size = len(x) if among is None else 128  # all pairs with `among` take room
+    size = 256 if among is None else 128  # what a piece needs fits the cache; all pairs with `among` take room
     pieces = [x[i : i + size].to(weight.device, weight.dtype) for i in range(0, len(x), size)]
     result = torch.cat([net(piece.expand(net.members, *piece.shape), among) for piece in pieces], 1)
     return np.asarray(result.double().cpu().numpy())
