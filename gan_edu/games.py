@@ -129,6 +129,16 @@ def ebgan(margin: float = 1.0) -> Game:
     )
 
 
+def smoothed(s: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """D's loss with one-sided label smoothing: of real samples it is to say 1 - s.
+
+    -(1 - s) E log D(real) - s E log(1 - D(real)) - E log(1 - D(fake)), in nats.
+
+    Source: Salimans et al. (2016), section 3.4. Chapter: 07.
+    """
+    return lambda d_real, d_fake: _label_loss(d_real, d_fake) + s * d_real.mean(-1)
+
+
 def _minimax_loss(d_fake: Tensor) -> Tensor:
     """E log(1 - D(fake))."""
     return -_softplus(d_fake).mean(-1)

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.rmsprop import rmsprop
 
-from gan_edu.densities import GaussianMixture
-from gan_edu.games import PENALTIES, SLOPES, feature_matching, find_game, square
+from gan_edu.games import PENALTIES, SLOPES, feature_matching, find_game, smoothed, square
 from gan_edu.lipschitz import gradient_norms
 from gan_edu.networks import Ensemble, Pass, Room, Slopes
-from gan_edu.training.batches import Array, Draws, beside
+from gan_edu.training.batches import Array, Draws, Law, beside
 from gan_edu.training.settings import TrainConfig
 
 # Defaults of PyTorch's optimizers that are not settings here.
@@ -39,8 +39,9 @@ class Player:
         self.net, self.room, self.parameters, self.layers = net, room, list(net.parameters()), net.layers()
         self.passes: list[Pass | Slopes] = []  # those that the next gradient goes back through
         self.flat = flat  # (E, P): all parameters of a member in a row
-        self.state = [torch.zeros_like(flat) for _ in range(2)]  # running means of the gradient and of its square
-        self.updates, self.lr, self.config = torch.zeros(()), lr, config
+        self.state = torch.zeros(2, *flat.shape, dtype=flat.dtype, device=flat.device)
+        """Running means of the gradient and of its square."""
+        self.updates, self.lr, self.config = torch.zeros((), device=flat.device), lr, config
 
     def __call__(self, x: Tensor) -> Tensor:
         """The network's outputs for x (E, N, in), (E, N, out); with kernels by autograd."""
@@ -83,16 +84,18 @@ class Player:
 
     @torch.no_grad()
     def move(self, gradient: Tensor) -> None:
-        """Adam or RMSprop, by PyTorch's own functions of all that they remember."""
+        """Adam, RMSprop or plain descent, by PyTorch's own functions of all that they remember."""
         mean, square = self.state
-        if self.config.optimizer == "rmsprop":
-            rmsprop([self.flat], [gradient], [square], [], [], [self.updates], foreach=False, lr=self.lr, **_RMSPROP)
-            return
-        beta1, beta2 = self.config.betas
-        adam(
-            [self.flat], [gradient], [mean], [square], [], [self.updates], fused=True, lr=self.lr, beta1=beta1,
-            beta2=beta2, **_ADAM,
-        )  # fmt: skip
+        lr = self.lr / (1 + self.config.lr_decay * self.updates.item()) if self.config.lr_decay else self.lr
+        one = [self.flat], [gradient]
+        if self.config.optimizer == "adam":
+            beta1, beta2 = self.config.betas
+            adam(*one, [mean], [square], [], [self.updates], fused=True, lr=lr, beta1=beta1, beta2=beta2, **_ADAM)
+        elif self.config.optimizer == "rmsprop":
+            rmsprop(*one, [square], [], [], [self.updates], foreach=False, lr=lr, **_RMSPROP)
+        else:
+            self.flat.sub_(gradient, alpha=lr)
+            self.updates += 1
 
 
 class Block:
@@ -104,8 +107,9 @@ class Block:
         G: tuple[Ensemble, Tensor],
         D: tuple[Ensemble, Tensor],
         config: TrainConfig,
-        law: GaussianMixture | Array,
-        p_g: GaussianMixture | None,
+        law: Law,
+        p_g: Law | None,
+        state: Mapping[str, NDArray[Any]],
     ) -> None:
         part, device, self.room = slice(members.start, members.stop), G[1].device, Room()
         self.config, self.game, self.members, self.dim = config, find_game(config.game), part, G[0].widths[-1]
@@ -119,6 +123,25 @@ class Block:
         self.losses: dict[str, list[Tensor]] = {"d": [], "g": []}
         self.weight = self.game.penalty_weight if config.penalty_weight is None else config.penalty_weight
         self.clip = self.game.clip if config.clip is None else config.clip
+        self.d_cost = smoothed(config.smoothing) if config.smoothing else self.game.d_loss
+        if state:
+            self.resume({name: values[part] for name, values in state.items()})
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where an earlier training of these members ended."""
+        for player, name, updates in ((self.G, "g", state["updates"][:, 0]), (self.D, "d", state["updates"][:, 1])):
+            player.state.copy_(torch.from_numpy(state[name]).movedim(0, 1))
+            player.updates.fill_(float(updates.max()))
+        for batches, drawn in zip(self.draws.all + self.aside.all, state["drawn"].T, strict=True):
+            batches.drawn = int(drawn.max())
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What `resume` needs, member by member."""
+        members = len(self.alive)
+        counts = [self.G.updates.item(), self.D.updates.item()]
+        drawn = [batches.drawn for batches in self.draws.all + self.aside.all]
+        moments = {n: p.state.movedim(0, 1).cpu().numpy() for n, p in (("g", self.G), ("d", self.D))}
+        return {**moments, "updates": np.tile(counts, (members, 1)), "drawn": np.tile(drawn, (members, 1))}
 
     def score(self, D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """D's number for each sample, or pack of them; (E, N / pack)."""
@@ -166,10 +189,10 @@ class Block:
             fake = self.shown(self.generated(y, draws), draws)
         real, y = self.shown(real, draws), self.packed(y)
         if self.config.kernels:  # each batch is compared with itself
-            loss = self.game.d_loss(*(self.score(self.D, beside(x, y)) for x in (real, fake)))
+            loss = self.d_cost(*(self.score(self.D, beside(x, y)) for x in (real, fake)))
         else:  # one pass for both
             both = beside(torch.cat([real, fake], 1), torch.cat([y, y], 1))
-            loss, slope = self.judged(self.game.d_loss, 2, self.D(both), both)
+            loss, slope = self.judged(self.d_cost, 2, self.D(both), both)
             self.D.passes[-1].d = slope
         if self.game.penalty and self.weight:
             eps = next(draws.eps)[:, : real.shape[1]]

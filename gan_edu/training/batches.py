@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from typing import Any
 
 import numpy as np
 import scipy
@@ -11,22 +12,34 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
-from gan_edu.densities import GaussianMixture
+from gan_edu.densities import GaussianMixture, Uniform
+from gan_edu.reading import numbers
 from gan_edu.training.settings import TrainConfig
 
 Array = NDArray[np.float64]
+Law = GaussianMixture | Uniform | Array  # a density, or an array of examples (n, d)
 CHUNK = 64  # batches drawn at a time: members have streams of their own, and few draws are faster than many
-PROBES = 4096  # latent points whose images are kept at every snapshot
 
 
-def as_law(name: str, law: GaussianMixture | ArrayLike) -> GaussianMixture | Array:
+def as_law(name: str, law: Any) -> Law:
     """A density as it is, examples as rows (n, d) of finite numbers."""
-    return law if isinstance(law, GaussianMixture) else as_rows(name, law)
+    if isinstance(law, (GaussianMixture, Uniform)):
+        return law
+    if hasattr(law, "__getitem__") and hasattr(law, "__len__") and type(law).__module__.startswith("torch.utils.data"):
+        law = [item[0] if isinstance(item, (tuple, list)) else item for item in map(law.__getitem__, range(len(law)))]
+    elif not hasattr(law, "__array__") and not isinstance(law, (list, tuple)):
+        raise ValueError(
+            f"{name} must be a GaussianMixture, a Uniform or an array of shape (n, d), got a {type(law).__name__}; "
+            "collect its examples into an array, one row each"
+        )
+    return as_rows(name, law)
 
 
-def as_rows(name: str, law: ArrayLike) -> Array:
+def as_rows(name: str, law: Any) -> Array:
     """Examples as rows (n, d) of finite numbers."""
-    rows = np.asarray(law, dtype=np.float64)
+    if isinstance(law, (GaussianMixture, Uniform)):
+        raise ValueError(f"{name} must be an array of shape (n, d), got a density; sample it")
+    rows = numbers(name, law)
     rows = rows[:, None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.size == 0:
         raise ValueError(
@@ -39,10 +52,30 @@ def as_rows(name: str, law: ArrayLike) -> Array:
     return rows
 
 
-def with_labels(law: GaussianMixture | Array, labels: ArrayLike, classes: int) -> Array:
-    """Examples with one-hot labels beside them, (n, d + C); C is `classes` if that is not 0."""
+def place(law: Law) -> tuple[Array, float]:
+    """Mean (d,) of a law and its spread, the root of the mean variance of its coordinates (1 if that is 0)."""
+    if isinstance(law, Uniform):
+        return np.array([(law.low + law.high) / 2]), float((law.high - law.low) / np.sqrt(12))
+    if not isinstance(law, GaussianMixture):
+        spread = float(np.sqrt(law.var(0).mean()))
+        return law.mean(0), spread or 1.0
+    mean = law.weights @ law.means
+    return mean, float(np.sqrt(law.weights @ (law.stds**2 + ((law.means - mean) ** 2).mean(1))))
+
+
+def moved(law: Law, centre: Array, scale: float) -> Law:
+    """The law of (x - centre) / scale."""
+    if isinstance(law, Uniform):
+        return Uniform((law.low - centre[0]) / scale, (law.high - centre[0]) / scale)
+    if isinstance(law, GaussianMixture):
+        return GaussianMixture((law.means - centre) / scale, law.stds / scale, law.weights)
+    return np.asarray((law - centre) / scale)
+
+
+def with_labels(law: Law, labels: ArrayLike, classes: int) -> Array:
+    """Labels of examples, one-hot, (n, C); C is `classes` if that is not 0."""
     y = np.asarray(labels)
-    if isinstance(law, GaussianMixture) or y.shape != law.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0:
+    if not isinstance(law, np.ndarray) or y.shape != law.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0:
         raise ValueError(
             f"labels must be whole numbers from 0, one for each row of an array of data, got shape {y.shape} and type "
             f"{y.dtype}; for a mixture, sample it and label the samples"
@@ -54,7 +87,7 @@ def with_labels(law: GaussianMixture | Array, labels: ArrayLike, classes: int) -
             f"labels must use every number from 0 to {count - 1}, got {np.unique(y)[:10].tolist()}; number the classes "
             "without gaps: np.unique(labels, return_inverse=True)[1]"
         )
-    return np.hstack([law, np.eye(count)[y]])
+    return np.asarray(np.eye(count)[y])
 
 
 def beside(x: Tensor, y: Tensor) -> Tensor:
@@ -73,33 +106,35 @@ def labelled(x: Tensor, classes: int, label: int | None = None, shares: Array | 
     return torch.cat([x, torch.eye(classes, dtype=x.dtype)[turn]], 1)
 
 
-def probes(latent_dim: int) -> Tensor:
-    """Evenly spread latent points with law N(0, I), shape (PROBES, latent_dim)."""
-    if latent_dim == 1:
-        uniform = (np.arange(PROBES)[:, None] + 0.5) / PROBES
+def probes(config: TrainConfig) -> Tensor:
+    """Evenly spread latent points with the law of z, (n, latent_dim)."""
+    n, dim = config.probes, config.latent_dim
+    if dim == 1:
+        uniform = (np.arange(n)[:, None] + 0.5) / n
     else:
-        uniform = scipy.stats.qmc.Sobol(latent_dim, rng=np.random.default_rng(0)).random(PROBES)
-    return torch.from_numpy(ndtri(np.clip(uniform, 1e-9, 1 - 1e-9)))
+        sobol = scipy.stats.qmc.Sobol(dim, rng=np.random.default_rng(0))
+        uniform = sobol.random_base2(math.ceil(math.log2(n)))[:n]  # whole powers of two are balanced
+    spread = 2 * uniform - 1 if config.latent == "uniform" else ndtri(np.clip(uniform, 1e-9, 1 - 1e-9))
+    return torch.from_numpy(spread)
 
 
-def grid_over(law: GaussianMixture | Array) -> Array:
+def grid_over(law: Law) -> Array:
     """Where D is recorded: 241 points on the line, 41 x 41 in the plane, the data's own first rows beyond."""
     if isinstance(law, GaussianMixture):
         low, high = (law.means - 4 * law.stds[:, None]).min(0), (law.means + 4 * law.stds[:, None]).max(0)
     else:
-        low, high = law.min(0), law.max(0)
+        low, high = law.box(4) if isinstance(law, Uniform) else (law.min(0), law.max(0))
     margin = 0.25 * (high - low) + 1e-6
     count = {1: 241, 2: 41}.get(len(low))
     if count is None:
-        return law[:256] if not isinstance(law, GaussianMixture) else law.sample(256, generator=0)
+        return law[:256] if isinstance(law, np.ndarray) else np.asarray(law.sample(256, generator=0))
     axes = [np.linspace(a, b, count) for a, b in zip(low - margin, high + margin, strict=True)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(low))
 
 
-def streams(config: TrainConfig, purpose: int, members: range | None = None) -> list[torch.Generator]:
-    """One generator a member: its numbers depend on (seed, member, purpose) and on nothing else."""
-    members = range(config.members) if members is None else members
-    seeds = [np.random.SeedSequence([config.seed, e, purpose]).generate_state(1, np.uint64)[0] for e in members]
+def streams(config: TrainConfig, purpose: int, members: range, chunk: int = 0) -> list[torch.Generator]:
+    """One generator a member: its numbers depend on (seed, member, purpose, chunk) and on nothing else."""
+    seeds = [np.random.SeedSequence([config.seed, e, purpose, chunk]).generate_state(1, np.uint64)[0] for e in members]
     return [torch.Generator().manual_seed(int(s >> np.uint64(1))) for s in seeds]
 
 
@@ -109,32 +144,29 @@ def normal(dim: int) -> GaussianMixture:
 
 
 class Batches:
-    """Endless batches (E, N, d) of a law; each member reads its own random stream, a chunk of batches at a time.
+    """Endless batches (E, N, d) of a law; each member reads its own random streams, a chunk of batches at a time.
 
-    The law is a density, an array of examples, or None for U(0, 1).
+    The law is a density, or an array of examples. Chunk c has a stream of its own, so that `drawn`, the number of batches
+    so far, is all that is needed to go on later.
     """
 
     def __init__(
-        self,
-        law: GaussianMixture | Array | None,
-        config: TrainConfig,
-        purpose: int,
-        device: torch.device,
-        members: range | None = None,
+        self, law: Law, config: TrainConfig, purpose: int, device: torch.device, members: range | None = None
     ) -> None:
-        self.law, self.streams, self.device = law, streams(config, purpose, members), device
-        self.size, self.dtype = config.batch_size, getattr(torch, config.dtype)
-        self.chunk: Iterable[Tensor] = iter(())
+        self.law, self.config, self.purpose, self.device, self.drawn = law, config, purpose, device, 0
+        self.members = range(config.members) if members is None else members
+        self.dtype: torch.dtype = getattr(torch, config.dtype)
+        self.chunk: Tensor | None = None
         if isinstance(law, GaussianMixture):
             self.means, self.stds = (torch.tensor(v, dtype=self.dtype) for v in (law.means, law.stds))
             self.shares = torch.tensor(np.cumsum(law.weights)[:-1], dtype=self.dtype)
-        elif law is not None:
+        elif not isinstance(law, Uniform):
             self.rows = torch.tensor(law, dtype=self.dtype)
 
     def _draw(self, stream: torch.Generator) -> Tensor:
-        shape, law = (CHUNK, self.size), self.law
-        if law is None:
-            return torch.rand(*shape, 1, generator=stream, dtype=self.dtype)
+        shape, law = (CHUNK, self.config.batch_size), self.law
+        if isinstance(law, Uniform):
+            return torch.rand(*shape, 1, generator=stream, dtype=self.dtype) * (law.high - law.low) + law.low
         if not isinstance(law, GaussianMixture):
             return self.rows[torch.randint(len(law), shape, generator=stream)]
         noise = torch.randn(*shape, law.dim, generator=stream, dtype=self.dtype)
@@ -144,12 +176,22 @@ class Batches:
         return noise.mul_(self.stds[k].unsqueeze(-1)).add_(self.means[k])
 
     def __next__(self) -> Tensor:
-        batch = next(self.chunk, None)  # type: ignore[call-overload]
-        if batch is None:
-            drawn = torch.stack([self._draw(s) for s in self.streams], 1).to(self.device)
-            self.chunk = iter(drawn)
-            return next(self)
-        return torch.as_tensor(batch)
+        chunk, place = divmod(self.drawn, CHUNK)
+        if self.chunk is None or place == 0:
+            own = streams(self.config, self.purpose, self.members, chunk)
+            self.chunk = torch.stack([self._draw(each) for each in own], 1).to(self.device)
+        self.drawn += 1
+        return self.chunk[place]
+
+
+class Latents(Batches):
+    """Batches of z."""
+
+    def _draw(self, stream: torch.Generator) -> Tensor:
+        shape = (CHUNK, self.config.batch_size, self.config.latent_dim)
+        if self.config.latent == "uniform":
+            return 2 * torch.rand(shape, generator=stream, dtype=self.dtype) - 1
+        return torch.randn(shape, generator=stream, dtype=self.dtype)
 
 
 class Draws:
@@ -157,17 +199,22 @@ class Draws:
 
     def __init__(
         self,
-        law: GaussianMixture | Array,
-        p_g: GaussianMixture | None,
+        law: Law,
+        p_g: Law | None,
         config: TrainConfig,
         dim: int,
         device: torch.device,
         members: range,
         shift: int = 0,
     ) -> None:
-        def batches(law: GaussianMixture | Array | None, purpose: int) -> Batches:
-            return Batches(law, config, purpose + shift, device, members)
+        def batches(law: Law, purpose: int, kind: type[Batches] = Batches) -> Batches:
+            return kind(law, config, purpose + shift, device, members)
 
-        self.real, self.noise = batches(law, 1), batches(normal(config.latent_dim), 2)
+        self.real, self.noise = batches(law, 1), batches(Uniform(), 2, Latents)
         self.fixed = None if p_g is None else batches(p_g, 2)
-        self.eps, self.blur = batches(None, 3), batches(normal(dim), 4)
+        self.eps, self.blur = batches(Uniform(), 3), batches(normal(dim), 4)
+
+    @property
+    def all(self) -> list[Batches]:
+        """All sources, in a fixed order."""
+        return [self.real, self.fixed or self.noise, self.eps, self.blur]

@@ -11,7 +11,8 @@ from gan_edu.games import Game, find_game
 
 __all__ = ["PRESETS", "TrainConfig"]
 
-OPTIMIZERS = ("adam", "rmsprop")
+OPTIMIZERS = ("adam", "rmsprop", "sgd")
+LATENTS = ("normal", "uniform")
 RECORDS = ("w1", "js", "g_gradient", "d_gradients", "at_clip")
 
 
@@ -39,13 +40,17 @@ class TrainConfig:
     activation: str = "relu"
     """Key of `ACTIVATIONS`."""
     latent_dim: int = 2
-    """Dimension of z ~ N(0, I)."""
+    """Dimension of z."""
+    latent: str = "normal"
+    """"normal" for z ~ N(0, I), "uniform" for z ~ U(-1, 1) in each coordinate."""
     lr_g: float = 1e-3
     """Step size of G's optimizer."""
     lr_d: float = 1e-3
     """Step size of D's optimizer."""
     optimizer: str = "adam"
-    """"adam" or "rmsprop"."""
+    """"adam", "rmsprop", or "sgd", plain gradient descent."""
+    lr_decay: float = 0.0
+    """c, by which both step sizes fall with the updates t: lr / (1 + c t); 0 keeps them."""
     betas: tuple[float, float] = (0.5, 0.9)
     """Adam's decay rates."""
     penalty_weight: float | None = None
@@ -60,16 +65,22 @@ class TrainConfig:
     """m, samples that D judges together, side by side in one input (PacGAN)."""
     kernels: int = 0
     """B, kernels of minibatch discrimination in D; 0 for none."""
+    smoothing: float = 0.0
+    """s of one-sided label smoothing: D is to say 1 - s of real samples (classification only)."""
     classes: int = 0
     """Number of labels; `train` counts them."""
     record: tuple[str, ...] = ()
     """What else to keep at snapshots, of "w1", "js", "g_gradient", "d_gradients", "at_clip"; see `Run.records`."""
     snapshots: int = 20
     """Number of recorded steps after the start, evenly spaced."""
+    probes: int = 4096
+    """n, latent points whose images are kept at each snapshot: T E n d numbers in all."""
+    standardize: bool = False
+    """True to train on (x - mean) / spread of the data, two numbers for all coordinates; what is kept is in the data's units."""
     seed: int = 0
     """Member e draws everything from the pair (seed, e)."""
     device: str = "auto"
-    """"auto" is CUDA where there is one, else the CPU."""
+    """"auto" is CUDA where there is one, else the CPU; also a `torch.device`."""
     dtype: str = "float32"
     """"float32" or "float64"."""
     progress: bool = True
@@ -111,7 +122,7 @@ def _whole(least: int) -> Rule:
 
 
 def _one_of(*names: str) -> Rule:
-    choices = " or ".join(map(repr, names))
+    choices = " or ".join((", ".join(map(repr, names[:-1])), repr(names[-1])))
     return Rule(lambda given: _need(given in names, given), f"be {choices}", "choose one")
 
 
@@ -146,10 +157,17 @@ _STEP_SIZE = Rule(_positive, "be a positive finite number", "try 1e-3")
 _AMOUNT = Rule(_not_negative, "be finite and not negative", "0 turns it off")
 # setting -> what must hold
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(("members", "batch_size", "latent_dim", "snapshots", "pack"), _whole(1)),
+    **dict.fromkeys(("members", "batch_size", "latent_dim", "snapshots", "probes", "pack"), _whole(1)),
     **dict.fromkeys(("steps", "critic_steps", "generator_steps", "seed", "kernels", "classes"), _whole(0)),
     **dict.fromkeys(("lr_g", "lr_d"), _STEP_SIZE),
-    **dict.fromkeys(("penalty_weight", "clip", "r1", "instance_noise"), _AMOUNT),
+    **dict.fromkeys(("penalty_weight", "clip", "r1", "instance_noise", "lr_decay"), _AMOUNT),
+    "smoothing": Rule(lambda s: _need(0 <= _number(s) < 1, _number(s)), "be a number in [0, 1)", "try 0.1"),
+    "standardize": Rule(lambda given: bool(_need(given in (False, True), given)), "be True or False", "choose one"),
+    "progress": Rule(lambda given: bool(_need(given in (False, True), given)), "be True or False", "choose one"),
+    "latent": _one_of(*LATENTS),
+    "device": Rule(
+        lambda given: str(_need(type(given).__name__ in ("str", "device"), given)), "be a name", "try 'auto'"
+    ),
     "optimizer": _one_of(*OPTIMIZERS),
     "record": Rule(_names, f"be a tuple of different names from {RECORDS}", "change it"),
     "betas": Rule(
@@ -178,6 +196,10 @@ TOGETHER: list[tuple[Callable[[TrainConfig, Game], object], Callable[[TrainConfi
     (
         lambda c, game: "at_clip" not in c.record or (game.clip if c.clip is None else c.clip),
         lambda c: f"recording 'at_clip' needs clipped weights, got {c.game!r} without; set clip",
+    ),
+    (
+        lambda c, game: not c.smoothing or game.output == "logit",
+        lambda c: f"smoothing needs a game of classification, got {c.game!r}; try 'non-saturating'",
     ),
     (
         lambda c, game: c.penalty_weight is None or game.penalty,

@@ -12,15 +12,15 @@ from typing import Any
 from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
-from gan_edu.densities import GaussianMixture
-from gan_edu.training.batches import Array, as_law
+from gan_edu.densities import GaussianMixture, Uniform
+from gan_edu.training.batches import Law, as_law
 from gan_edu.training.loop import train
 from gan_edu.training.run import Run
 
 __all__ = ["sweep"]
 
 
-def _trained(data: GaussianMixture | Array, settings: dict[str, Any]) -> bytes:
+def _trained(data: Law, settings: dict[str, Any]) -> bytes:
     """A run as bytes: what a worker sends back, whatever machine it is on."""
     file = io.BytesIO()
     train(data, **{"progress": False, **settings}).save(file)
@@ -28,7 +28,7 @@ def _trained(data: GaussianMixture | Array, settings: dict[str, Any]) -> bytes:
 
 
 def sweep(
-    data: GaussianMixture | ArrayLike, configs: Sequence[Mapping[str, Any]], executor: Executor | None = None
+    data: GaussianMixture | Uniform | ArrayLike, configs: Sequence[Mapping[str, Any]], executor: Executor | None = None
 ) -> list[Run | None]:
     """Train once for each of `configs`, in this process or on the workers of an executor; the runs in the same order.
 
