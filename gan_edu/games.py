@@ -5,7 +5,7 @@ Chapter: 01 (minimax, non-saturating), 05 (their gradients), 11 (gradient penalt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "GAMES",
     "PENALTIES",
     "Game",
+    "check_losses",
     "ebgan",
     "feature_matching",
     "find_game",
@@ -250,7 +251,7 @@ def find_game(name: str) -> Game:
     """The game of that name.
 
     Raises:
-        ValueError: there is no such game.
+        ValueError: there is no such game; one of your own is registered first, `GAMES["mine"] = Game(...)`.
 
     Example:
         >>> find_game("minimax").minimises
@@ -258,8 +259,88 @@ def find_game(name: str) -> Game:
     """
     if name not in GAMES:
         choices = ", ".join(repr(known) for known in sorted(GAMES))
-        raise ValueError(f"unknown game {name!r}; choose one of {choices}")
+        raise ValueError(
+            f"unknown game {name!r}; choose one of {choices}, or register your own by GAMES[{name!r}] = Game(...)"
+        )
     return GAMES[name]
+
+
+def check_losses(game: Game, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
+    """Refuse losses that an ensemble cannot train by, tried on random numbers of shape (3, 5): three members, five samples.
+
+    Each member needs a finite loss of its own, shape (3,), that depends on its own numbers alone and is differentiable
+    by them; a game's penalty must charge each norm by itself. PyTorch's usual `.mean()` mixes the members.
+
+    Args:
+        game: the game to try; its `g_loss` is left out where features are matched instead.
+        dtype: type of the numbers.
+        device: where the numbers are.
+
+    Raises:
+        ValueError: a loss or penalty has another shape, mixes members, is not finite or not differentiable. Errors of
+            the losses' own code are passed on.
+
+    Example:
+        >>> check_losses(GAMES["minimax"])
+        >>> check_losses(Game("mine", lambda r, f: f.mean() - r.mean(), lambda f: -f.mean(-1), "", ""))
+        Traceback (most recent call last):
+        ValueError: d_loss of game 'mine' must return shape (3,) for numbers of shape (3, 5), one loss a member, got shape
+        (); take the mean over the last axis alone, .mean(-1)
+
+    Chapter: 01.
+    """
+    stream, (members, samples) = torch.Generator("cpu").manual_seed(0), (3, 5)
+
+    def numbers() -> Tensor:
+        x = torch.randn(members, samples, generator=stream, dtype=torch.float64, device="cpu").to(device, dtype)
+        return x.abs() if game.output == "energy" else x
+
+    tries: list[tuple[str, Callable[..., Tensor], int, tuple[int, ...]]] = [("d_loss", game.d_loss, 2, (members,))]
+    if not game.match_features:
+        tries.append(("g_loss", game.g_loss, 1, (members,)))
+    if game.penalty is not None:
+        tries.append((f"penalty {game.penalty!r}", PENALTIES[game.penalty], 1, (members, samples)))
+    used = [device] if torch.device(device).type == "cuda" else []
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(used):  # a loss may draw noise
+        for name, loss, kinds, shape in tries:
+            given, others = ([numbers() for _ in range(kinds)] for _ in range(2))
+            if len(shape) > 1:  # norms are not negative
+                given, others = ([x.abs() for x in some] for some in (given, others))
+            _check_loss(f"{name} of game {game.name!r}", loss, given, others, shape)
+
+
+def _check_loss(
+    name: str, loss: Callable[..., Tensor], given: Sequence[Tensor], others: Sequence[Tensor], shape: tuple[int, ...]
+) -> None:
+    """Refuse a function of numbers whose entry e, of so many, does not depend on the numbers of e alone, and smoothly."""
+    each = "loss a member" if len(shape) == 1 else "charge a norm"
+    mend = "take the mean over the last axis alone, .mean(-1)" if len(shape) == 1 else "leave out means and sums"
+    given = [x.requires_grad_() for x in given]
+    out = loss(*given)
+    if not isinstance(out, Tensor) or out.shape != shape:
+        got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"type {type(out).__name__}"
+        of = tuple(given[0].shape)
+        raise ValueError(f"{name} must return shape {shape} for numbers of shape {of}, one {each}, got {got}; {mend}")
+    if not out.requires_grad:
+        raise ValueError(
+            f"{name} must be differentiable by D's numbers, got one that is cut off from them; leave out detach, item, "
+            "no_grad and NumPy, and write a constant as 0 * d.mean(-1)"
+        )
+    steady = torch.equal(out, loss(*given))
+    for e in np.ndindex(shape):
+        slopes = torch.autograd.grad(out[e], given, retain_graph=True, materialize_grads=True)
+        if not all(v.isfinite().all() for v in (out[e], *slopes)):
+            low, high = min(x.min().item() for x in given), max(x.max().item() for x in given)
+            raise ValueError(
+                f"{name} must be finite, and its gradient too, got {out[e].item():.6g} for numbers from {low:.2f} to "
+                f"{high:.2f}; D's numbers are no probabilities: for a logit a, log D is -softplus(-a)"
+            )
+        own = torch.zeros(given[0].shape, dtype=torch.bool, device=given[0].device)
+        own[e] = True
+        again = loss(*(torch.where(own, x, other) for x, other in zip(given, others, strict=True)))[e]
+        moved = steady and not torch.allclose(again, out[e], rtol=1e-4, atol=1e-6)
+        if moved or any(slope[~own].any() for slope in slopes):
+            raise ValueError(f"{name} must give one {each} from its own numbers, got one that mixes them; {mend}")
 
 
 def generator_gradient(p_data: GaussianMixture, p_g: GaussianMixture, game: str = "minimax") -> tuple[Array, Array]:
