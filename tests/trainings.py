@@ -10,7 +10,7 @@ import torch
 from shared import plain
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from gan_edu.densities import GaussianMixture, two_modes
+from gan_edu.densities import GaussianMixture, Uniform, two_modes
 from gan_edu.networks import Ensemble
 from gan_edu.training import Run, TrainConfig, batches, loop, train
 from gan_edu.training.run import networks
@@ -70,15 +70,20 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
     def optimizer(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
         if config.optimizer == "rmsprop":
             return torch.optim.RMSprop(net.parameters(), lr=lr)
+        if config.optimizer == "sgd":
+            return torch.optim.SGD(net.parameters(), lr=lr)
         return torch.optim.Adam(net.parameters(), lr=lr, betas=config.betas)
 
     opt_G, opt_D = optimizer(G, config.lr_g), optimizer(D, config.lr_d)
-    latent = GaussianMixture(np.zeros((1, config.latent_dim)), 1.0)
+    decays = [
+        torch.optim.lr_scheduler.LambdaLR(each, lambda t: 1 / (1 + config.lr_decay * t)) for each in (opt_G, opt_D)
+    ]
+
     ambient = GaussianMixture(np.zeros((1, dim)), 1.0)
     real = batches.Batches(data, config, 1, cpu)
-    noise = batches.Batches(latent, config, 2, cpu)
+    noise = batches.Latents(Uniform(), config, 2, cpu)
     fixed = None if p_g is None else batches.Batches(p_g, config, 2, cpu)
-    uniform, blur = batches.Batches(None, config, 3, cpu), batches.Batches(ambient, config, 4, cpu)
+    uniform, blur = batches.Batches(Uniform(), config, 3, cpu), batches.Batches(ambient, config, 4, cpu)
 
     def pack(x: torch.Tensor) -> torch.Tensor:
         return torch.stack([torch.cat(list(group)) for group in x.split(config.pack)])
@@ -119,7 +124,7 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
                 excess = excess.clamp(min=0) if game == "wgan-gp-one-sided" else excess
                 loss = loss + (10 if config.penalty_weight is None else config.penalty_weight) * excess.pow(2).mean()
             return loss
-        return bce(on_real, torch.ones_like(on_real)) + bce(on_fake, torch.zeros_like(on_fake))
+        return bce(on_real, torch.full_like(on_real, 1 - config.smoothing)) + bce(on_fake, torch.zeros_like(on_fake))
 
     def loss_of_g() -> torch.Tensor:
         x, y = (
@@ -152,6 +157,7 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
             opt_D.zero_grad()
             loss.backward()
             opt_D.step()
+            decays[1].step()
             if game == "wgan-clip":
                 for parameter in D.parameters():
                     parameter.data.clamp_(-(config.clip or 0.01), config.clip or 0.01)
@@ -161,6 +167,7 @@ def by_hand(config: TrainConfig, data: Any, dim: int, e: int, p_g: GaussianMixtu
             opt_G.zero_grad()
             loss.backward()
             opt_G.step()
+            decays[0].step()
             record["g"].append(loss.item())
     return flat(G), flat(D), record
 

@@ -146,10 +146,11 @@ def _go_on(init: Run, config: TrainConfig, dim: int, G: Ensemble, D: Ensemble) -
             f"init must have {config.members} members in dimension {dim}, got another run; match members and data"
         )
     for mine, given in ((G, init.generator), (D, init.discriminator)):
-        if [p.shape for p in mine.parameters()] != [p.shape for p in given.parameters()]:
+        kinds = [([p.shape for p in net.parameters()], net.activation) for net in (mine, given)]
+        if kinds[0] != kinds[1]:
             raise ValueError(
-                "init must have networks of the same shape, got others; keep its game, hidden, latent_dim, pack, kernels "
-                "and number of labels"
+                "init must have networks of the same shape, got others; keep its game, hidden, activation, latent_dim, pack, "
+                "kernels and number of labels"
             )
         mine.load_state_dict(given.state_dict())
 

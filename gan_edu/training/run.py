@@ -174,7 +174,8 @@ class Run:
                 "it with the version that saved it, or train again"
             )
         # A game of the reader's own must be in GAMES before: what find_game says then is what there is to say.
-        config = TrainConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
+        config = TrainConfig(**given)
         try:
             return _assembled(config, data, meta)
         except Exception as error:

@@ -28,6 +28,11 @@ SEPARATE = [
     dict(game="wgan-gp", activation="relu", r1=0.3),
     dict(game="minimax", activation="softplus", r1=0.7),
     dict(game="minimax", activation="relu", r1=0.7),
+    dict(game="non-saturating", optimizer="sgd", lr_decay=0.2, critic_steps=2),
+    dict(game="wgan-gp", lr_decay=0.1),
+    dict(game="minimax", smoothing=0.1),
+    dict(game="minimax", smoothing=0.1, kernels=1),
+    dict(game="least-squares", latent="uniform", latent_dim=3),
 ]
 
 

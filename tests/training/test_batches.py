@@ -33,13 +33,14 @@ def test_batches_follow_the_law(law: GaussianMixture) -> None:
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 4])
 def test_the_probe_points_are_spread_like_a_normal(latent_dim: int) -> None:
-    z = batches.probes(latent_dim).numpy()
-    assert z.shape == (batches.PROBES, latent_dim)
+    config = TrainConfig(latent_dim=latent_dim)
+    z = batches.probes(config).numpy()
+    assert z.shape == (4096, latent_dim)
     for column in z.T:
         assert stats.kstest(column, "norm").statistic < 0.01
     np.testing.assert_allclose(np.cov(z.T), np.eye(latent_dim) if latent_dim > 1 else 1.0, atol=0.02)
     assert (np.diff(z[:, 0]) > 0).all() == (latent_dim == 1)
-    assert torch.equal(batches.probes(latent_dim), torch.from_numpy(z))
+    assert torch.equal(batches.probes(config), torch.from_numpy(z))
 
 
 def test_a_pack_is_judged_as_one() -> None:
@@ -72,7 +73,7 @@ def test_labels_reach_samples_and_points(tmp_path: Any) -> None:
     run = train(rows, labels=labels, **EXACT, latent_dim=4)
     assert run.config.classes == 10
     one_hot = torch.eye(10, dtype=torch.float64)
-    z = batches.probes(4)
+    z = batches.probes(run.config)
     last = run.generator(torch.cat([z, one_hot[torch.arange(len(z)) % 10]], 1).expand(3, -1, -1)).detach()
     np.testing.assert_allclose(run.samples[-1], last, atol=1e-14)
     assert run.points.shape == (2560, 64)

@@ -11,7 +11,7 @@ from shared import plain
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from trainings import DATA, EXACT, TINY, same_runs
 
-from gan_edu.densities import digits
+from gan_edu.densities import Uniform, digits
 from gan_edu.evaluation import sample_js, sample_w1
 from gan_edu.training import Run, batches, loop, train
 
@@ -93,8 +93,12 @@ def test_gradients_are_recorded(game: str) -> None:
     assert run.records["d_gradients"].shape == (4, 3, 3)
     cpu = torch.device("cpu")
     real, noise, uniform = (
-        batches.Batches(law, run.config, purpose, cpu)
-        for law, purpose in ((DATA, 5), (batches.normal(2), 6), (None, 7))
+        kind(law, run.config, purpose, cpu)
+        for kind, law, purpose in (
+            (batches.Batches, DATA, 5),
+            (batches.Latents, Uniform(), 6),
+            (batches.Batches, Uniform(), 7),
+        )
     )
     for _ in range(len(run.steps)):  # each snapshot takes a batch of z for G's gradient, and of everything for D's
         z, x, z_d = next(noise), next(real), next(noise)
