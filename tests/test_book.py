@@ -607,9 +607,12 @@ def test_setup_cell_without_the_package_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_every_module_has_its_tests() -> None:
-    modules = {path.stem for path in (ROOT / "gan_edu").glob("*.py")} - {"__init__"}
+    modules = {path.stem for path in (ROOT / "gan_edu").glob("[a-z]*.py")}
+    packages = {path.parent.name for path in (ROOT / "gan_edu").glob("*/__init__.py")}
     tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
     assert not modules - tested, "each module of gan_edu must have a tests/test_<module>.py"
+    tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert not packages - tested, "each package in gan_edu must have its tests in tests/<package>/"
 
 
 def cited(doc: str) -> set[tuple[str, str]]:
@@ -624,7 +627,7 @@ def test_every_source_of_the_package_is_among_the_references() -> None:
         ("Levin", "2009"),
     }
     listed = (ROOT / "book" / "references.md").read_text(encoding="utf-8").splitlines()
-    for path in (ROOT / "gan_edu").glob("*.py"):
+    for path in (ROOT / "gan_edu").rglob("*.py"):
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
         for author, year in set().union(*map(cited, texts)):
@@ -705,7 +708,7 @@ def test_files_are_small_and_name_no_machine() -> None:
         if not path.is_file():
             continue
         assert path.stat().st_size < 2e6, f"{name} is {path.stat().st_size / 1e6:.1f} MB; a file may take 2"
-        if path.suffix in {".py", ".js", ".css"} and path.parent.name == "gan_edu":
+        if path.suffix in {".py", ".js", ".css"} and "gan_edu" in Path(name).parts:
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 1000, f"{name}: one module is one idea"
         if path.suffix in {".py", ".md", ".yml", ".toml", ".txt", ".js", ".css", ""}:
             assert f"{ROOT}/" not in path.read_text(encoding="utf-8"), f"{name} names a path of this machine"
