@@ -31,6 +31,7 @@ from gan_edu.explore import (
     Snapshots,
     VLine,
 )
+from gan_edu.explore.formulas import FUNCTIONS, REDUCTIONS
 
 PANEL = Panel(x=(-6, 6), y=(0, 1), marks=[HLine(0.5)])
 PARTS = {"grids": {"x": (-6, 6, 401), "y": (-3, 3, 31)}, "sliders": {"mu": Slider(-4, 4, 0.05, 2.0, "mean of p_g")}}
@@ -385,7 +386,7 @@ def test_html_holds_data_and_the_one_script():
 
     def walk(tree):
         if isinstance(tree, list):
-            assert tree[0] in {*explore.FUNCTIONS, *explore.REDUCTIONS}
+            assert tree[0] in {*FUNCTIONS, *REDUCTIONS}
             for part in tree[1:]:
                 walk(part)
         else:
@@ -506,7 +507,7 @@ def test_page_agrees_with_numpy(show):
 
 def test_page_and_python_know_the_same_functions(show):
     page = show(two_gaussians().to_html())
-    assert set(page.evaluate("ganExplore.functions")) == set(explore.FUNCTIONS)
+    assert set(page.evaluate("ganExplore.functions")) == set(FUNCTIONS)
 
 
 def test_erf_and_stretched_arguments_in_the_page(show):

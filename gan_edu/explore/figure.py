@@ -1,168 +1,25 @@
-"""Interactive figures that need no kernel: formulas and snapshots, drawn in the page by `explore.js`.
-
-A `Figure` is described once. Its formulas are written in a small subset of Python, compiled here to trees of plain
-data such as ``["/", "pd", ["+", "pd", "pg"]]``, and evaluated twice from the same tree: by numpy (`Figure.evaluate`)
-and by the script in the page, which must agree to 1e-12. Nothing that a figure ships is ever run as code.
-
-How values get their shape: a *grid* variable such as ``x`` is an axis; so are ``n`` (the steps of an iterated map),
-``steps`` (the frames of a training run), ``many`` (repeated curves) and named counts such as ``"sample"``. A formula
-has the axes of what it mentions, two at most; a reduction such as ``integral(f, x)`` removes one.
-"""
+"""An interactive figure: what it may be made of, and what it ships."""
 
 from __future__ import annotations
 
-import ast
 import base64
 import html
 import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = [
-    "Choice",
-    "Figure",
-    "HLine",
-    "Heat",
-    "Line",
-    "Marker",
-    "Panel",
-    "Points",
-    "Segments",
-    "Slider",
-    "Snapshots",
-    "VLine",
-    "script",
-    "style",
-]
+from gan_edu.explore.formulas import RESERVED, Array, Axes, Formula, Tree, listed, need, place, run, value
+
+__all__ = ["Figure"]
 
 Text = str | Mapping[str, str]  # figure text: English, or {"en": ..., "zh": ...}
-Tree = Any  # a compiled formula: a number, a name, or [operation, argument, ...]
-Axes = frozenset[str]
-Array = np.ndarray[Any, Any]
-
-# ------------------------------------------------------------------------------------------------------ formulas
-
-_erf = np.frompyfunc(math.erf, 1, 1)
-_SYMBOLS: dict[type[ast.AST], tuple[str, np.ufunc]] = {
-    ast.Add: ("+", np.add),
-    ast.Sub: ("-", np.subtract),
-    ast.Mult: ("*", np.multiply),
-    ast.Div: ("/", np.divide),
-    ast.Pow: ("**", np.power),
-    ast.Lt: ("<", np.less),
-    ast.LtE: ("<=", np.less_equal),
-    ast.Gt: (">", np.greater),
-    ast.GtE: (">=", np.greater_equal),
-    ast.Eq: ("==", np.equal),
-    ast.NotEq: ("!=", np.not_equal),
-}
-
-
-def _softplus(t: Array) -> Array:
-    return np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t)))
-
-
-# name -> (number of arguments, numpy function); `explore.js` has a table with the same names
-FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
-    **{symbol: (2, f) for symbol, f in _SYMBOLS.values()},
-    "neg": (1, np.negative),
-    **{f.__name__: (1, f) for f in (np.exp, np.log, np.sqrt, np.tanh, np.cos, np.sin)},
-    **{f.__name__: (2, f) for f in (np.minimum, np.maximum)},
-    "abs": (1, np.abs),
-    "erf": (1, _erf),
-    "where": (3, lambda c, a, b: np.where(c != 0, a, b)),
-    "sigmoid": (1, lambda t: 1 / (1 + np.exp(-t))),
-    "softplus": (1, _softplus),
-    "log_sigmoid": (1, lambda t: -_softplus(-t)),
-    "normal": (3, lambda x, mean, std: np.exp(-(((x - mean) / std) ** 2) / 2) / (std * math.sqrt(2 * math.pi))),
-    "xlogy": (2, lambda a, b: np.where(a == 0, 0.0, a * np.log(b))),
-    "spread": (2, lambda a, b: a + np.zeros(np.shape(b))),  # a with the axes of a and b; for marks
-}
-REDUCTIONS = ("argmax", "at", "integral", "maximum_over")
-_HIDDEN = {"neg", "spread"}
-_RESERVED = {"pi", "frame", "step", "steps", "n", "many", *(f for f in FUNCTIONS if f.isidentifier()), *REDUCTIONS}
-_SLOTS = ("x", "y", "z", "x0", "y0", "x1", "y1", "low", "high")  # what a mark may hold, as expressions
-
-
-def _need(condition: object, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
-
-
-def _names(items: Iterable[str]) -> str:
-    return ", ".join(map(repr, sorted(items))) or "none"
-
-
-class _Formula:
-    """Compiles one expression. `scope` maps the names defined so far to their axes."""
-
-    def __init__(self, source: object, scope: Mapping[str, Axes], axes: Mapping[str, Any]):
-        self.source, self.scope = str(source), scope
-        self.variables = [name for name, axis in axes.items() if "lo" in axis]
-        try:
-            parsed = ast.parse(self.source.strip(), mode="eval")
-        except SyntaxError:
-            raise ValueError(f"a formula must be one Python expression, got {self.source!r}") from None
-        self.tree, self.axes = self.compile(parsed.body)
-
-    def need(self, condition: object, message: str) -> None:
-        _need(condition, f"{message}, in the formula {self.source!r}")
-
-    def compile(self, node: ast.expr) -> tuple[Tree, Axes]:
-        match node:
-            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return float(number), frozenset()
-            case ast.Name(id="pi"):
-                return math.pi, frozenset()
-            case ast.Name(id=name):
-                self.need(name in self.scope, f"unknown name {name!r}; choose one of {_names(self.scope)}")
-                return name, self.scope[name]
-            case ast.BinOp(op=op) if type(op) in _SYMBOLS:
-                return self.combine(_SYMBOLS[type(op)][0], node.left, node.right)
-            case ast.UnaryOp(op=ast.USub()):
-                return self.combine("neg", node.operand)
-            case ast.Compare(ops=[op]) if type(op) in _SYMBOLS:
-                return self.combine(_SYMBOLS[type(op)][0], node.left, node.comparators[0])
-            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS and name not in _HIDDEN:
-                arity = FUNCTIONS[name][0]
-                self.need(len(node.args) == arity, f"{name} takes {arity} argument(s), {len(node.args)} given")
-                return self.combine(name, *node.args)
-            case ast.Call(func=ast.Name(id=name), keywords=[]) if name in REDUCTIONS:
-                return self.reduce(name, *node.args)
-        allowed = {name for name in (*FUNCTIONS, *REDUCTIONS) if name.isidentifier()} - _HIDDEN
-        raise ValueError(
-            f"a formula may hold numbers, names, + - * / **, one comparison and calls of {_names(allowed)}; "
-            f"{ast.unparse(node)!r} is not allowed, in the formula {self.source!r}"
-        )
-
-    def combine(self, symbol: str, *arguments: ast.expr) -> tuple[Tree, Axes]:
-        parts = [self.compile(a) for a in arguments]
-        union = frozenset[str]().union(*(axes for _, axes in parts))
-        self.need(len(union) <= 2, f"at most two axes may meet, got {_names(union)}; reduce one, say with integral")
-        return [symbol, *(tree for tree, _ in parts)], union
-
-    def reduce(self, name: str, *arguments: ast.expr) -> tuple[Tree, Axes]:
-        want = (3,) if name == "at" else (2, 3) if name == "integral" else (2,)
-        self.need(len(arguments) in want, f"{name} takes {want[-1]} arguments, {len(arguments)} given")
-        tree, axes = self.compile(arguments[0])
-        # over the plane: one variable after the other
-        for axis in map(ast.unparse, arguments[1:2] if name == "at" else arguments[1:]):
-            self.need(axis in self.variables, f"{name} must run over one of {_names(self.variables)}, got {axis!r}")
-            self.need(axis in axes, f"{name} over {axis} needs an expression that depends on {axis}")
-            tree, axes = [name, tree, axis], axes - {axis}
-        if name == "at":
-            self.need(not axes, f"at needs an expression that depends on {tree[2]} alone, not on {_names(axes)}")
-            value, axes = self.compile(arguments[2])
-            tree = [*tree, value]
-        return tree, axes
-
 
 # ------------------------------------------------------------------------------------- what a figure is made of
 
@@ -346,6 +203,8 @@ class Panel:
     """True for one scale in both directions."""
 
 
+_SLOTS = ("x", "y", "z", "x0", "y0", "x1", "y1", "low", "high")  # what a mark may hold, as expressions
+
 # role -> colour and line style on paper; explore.css has the same roles for the screen
 ROLES: dict[str, tuple[str, Any, float]] = {
     "data": ("#0072B2", "-", 2),
@@ -414,7 +273,7 @@ class Figure:
         width: int = 640,
         columns: int = 1,
     ):
-        _need(alt and panels, "a figure must have a text alternative and a panel; give alt=... and panels=[...]")
+        need(alt and panels, "a figure must have a text alternative and a panel; give alt=... and panels=[...]")
         self._grids, self._sliders, self._choices = dict(grids or {}), dict(sliders or {}), dict(choices or {})
         self._iterate, self._steps = dict(iterate or {}), [float(s) for s in steps]
         recorded = dict(snapshots or {})
@@ -447,19 +306,19 @@ class Figure:
     def _check(self, recorded: Mapping[str, Snapshots], frame: int, iterations: int) -> None:
         names = [*self._grids, *self._sliders, *self._choices, *recorded, *self._iterate]
         for name in names:
-            new = name.isidentifier() and name not in _RESERVED and names.count(name) == 1
-            _need(new, f"a name must be an identifier, used once, and none of {_names(_RESERVED)}; got {name!r}")
+            new = name.isidentifier() and name not in RESERVED and names.count(name) == 1
+            need(new, f"a name must be an identifier, used once, and none of {listed(RESERVED)}; got {name!r}")
         for name, (lo, hi, n) in self._grids.items():
-            _need(lo < hi and n >= 2, f"the grid {name!r} must be (lo, hi, n), lo < hi and n >= 2; got {(lo, hi, n)}")
+            need(lo < hi and n >= 2, f"the grid {name!r} must be (lo, hi, n), lo < hi and n >= 2; got {(lo, hi, n)}")
         for name, s in self._sliders.items():
             off = math.remainder(s.value - s.lo, s.step) if s.step > 0 else math.inf  # the browser would move it
             good = s.lo < s.hi and s.lo <= s.value <= s.hi and abs(off) < 1e-6 * s.step
-            _need(good, f"the slider {name!r} must start at lo + k * step between lo and hi; got {s}")
+            need(good, f"the slider {name!r} must start at lo + k * step between lo and hi; got {s}")
         for name, c in self._choices.items():
-            _need(c.value in range(len(c.options)), f"the choice {name!r} must start at one of its options; got {c}")
-        _need(all(np.diff(self._steps) > 0), "steps must increase; give the label of each frame once")
-        _need(frame in range(max(1, len(self._steps))), f"frame must be an index of steps, got {frame}")
-        _need(iterations >= 1, f"iterations must be at least 1, got {iterations}")
+            need(c.value in range(len(c.options)), f"the choice {name!r} must start at one of its options; got {c}")
+        need(all(np.diff(self._steps) > 0), "steps must increase; give the label of each frame once")
+        need(frame in range(max(1, len(self._steps))), f"frame must be an index of steps, got {frame}")
+        need(iterations >= 1, f"iterations must be at least 1, got {iterations}")
 
     def _find_axes(self, recorded: Mapping[str, Snapshots], iterations: int) -> dict[str, dict[str, Any]]:
         """Every axis with its length and its values, outermost first: rows before columns, so y before x."""
@@ -475,32 +334,30 @@ class Figure:
             counts = {"many": len(snap.over)} if snap.many else {}
             if isinstance(snap.grid, str) and snap.grid not in self._grids:
                 counts[snap.grid] = -1
-            for axis, place in counts.items():
-                size = shape[place] if len(shape) > len(snap.over) else 0
+            for axis, i in counts.items():
+                size = shape[i] if len(shape) > len(snap.over) else 0
                 known = axes.setdefault(axis, {})
                 good = "lo" not in known and size and known.setdefault("n", size) == size
-                _need(
-                    good, f"snapshots over {axis!r} must have one length, {name!r} has shape {shape}; rename the axis"
-                )
+                need(good, f"snapshots over {axis!r} must have one length, {name!r} has shape {shape}; rename the axis")
         return {name: axis for name, axis in axes.items() if axis}
 
     def _pack(self, name: str, snap: Snapshots) -> dict[str, Any]:
         """Quantise one recording, and keep in `self._data` the numbers that the page will see."""
-        known = _names(self._choices)
-        _need(set(snap.over) <= set(self._choices), f"over of {name!r} must name choices, {known}; got {snap.over!r}")
+        known = listed(self._choices)
+        need(set(snap.over) <= set(self._choices), f"over of {name!r} must name choices, {known}; got {snap.over!r}")
         grid = (snap.grid,) if isinstance(snap.grid, str) else tuple(snap.grid or ())
         good = set(grid) <= set(self._axes) and len(set(grid)) + snap.many <= 2 and not (snap.time and grid)
-        _need(good, f"the grid of {name!r} must be at most two of {_names(self._axes)}; got {snap.grid!r}")
-        _need(snap.fixed or self._steps, f"the snapshot {name!r} has frames: give steps=[...], or say fixed=True")
-        _need(snap.bits in (8, 16), f"bits must be 8 or 16, got {snap.bits} for the snapshot {name!r}")
+        need(good, f"the grid of {name!r} must be at most two of {listed(self._axes)}; got {snap.grid!r}")
+        need(snap.fixed or self._steps, f"the snapshot {name!r} has frames: give steps=[...], or say fixed=True")
+        need(snap.bits in (8, 16), f"bits must be 8 or 16, got {snap.bits} for the snapshot {name!r}")
         over = [len(self._choices[c].options) for c in snap.over]
         many = [self._axes["many"]["n"]] if snap.many else []
         frames = [] if snap.fixed else [len(self._steps)]
         shape = (*over, *many, *frames, *(self._axes[g]["n"] for g in grid))
         array = np.asarray(snap.array, dtype=float)
         what = f"the snapshot {name!r} must"
-        _need(array.shape == shape, f"{what} have shape {shape} (over, many, frames, grid), got {array.shape}")
-        _need(np.isfinite(array).all(), f"{what} be finite, and it holds NaN or infinity; cut them off")
+        need(array.shape == shape, f"{what} have shape {shape} (over, many, frames, grid), got {array.shape}")
+        need(np.isfinite(array).all(), f"{what} be finite, and it holds NaN or infinity; cut them off")
         axes = [a for a in self._axes if a in grid or (a == "many" and many) or (a == "steps" and snap.time)]
         moving = not (snap.fixed or snap.time)
         # in memory: choices, then frames, then the axes in the figure's order, so that one frame is one piece
@@ -509,7 +366,7 @@ class Figure:
         array = array.transpose([held.index(a) for a in [*snap.over, *(["frame"] if moving else []), *axes]])
         lo = float(array.min() if snap.lo is None else snap.lo)
         hi = float(array.max() if snap.hi is None else snap.hi)
-        _need(lo <= hi, f"the snapshot {name!r} must have lo <= hi, got {lo} and {hi}")
+        need(lo <= hi, f"the snapshot {name!r} must have lo <= hi, got {lo} and {hi}")
         top = 2**snap.bits - 1
         codes = np.round((np.clip(array, lo, hi) - lo) / ((hi - lo) or 1.0) * top).astype(f"<u{snap.bits // 8}")
         self._scope[name] = frozenset(axes)
@@ -524,8 +381,8 @@ class Figure:
         for name, source in formulas.items():
             if set(re.findall(r"\w+", str(source))) & {"n", *self._iterate} and "n" not in self._scope:
                 program += self._compile_map()
-            new = name.isidentifier() and name not in {*self._scope, *self._iterate, *_RESERVED}
-            _need(new, f"a formula must have a new name that is an identifier, got {name!r}")
+            new = name.isidentifier() and name not in {*self._scope, *self._iterate, *RESERVED}
+            need(new, f"a formula must have a new name that is an identifier, got {name!r}")
             tree, self._scope[name] = self._formula(source)
             program.append([name, tree])
         return program if "n" in self._scope else program + self._compile_map()
@@ -534,20 +391,20 @@ class Figure:
         compiled: dict[str, Any] = {}
         during = self._scope | {name: frozenset() for name in self._iterate}
         for name, (first, following) in self._iterate.items():
-            parts = _Formula(first, self._scope, self._axes), _Formula(following, during, self._axes)
+            parts = Formula(first, self._scope, self._axes), Formula(following, during, self._axes)
             good = not parts[0].axes | parts[1].axes
-            _need(good, f"the iterated map {name!r} must be made of scalars, got {first!r} and {following!r}")
+            need(good, f"the iterated map {name!r} must be made of scalars, got {first!r} and {following!r}")
             compiled[name] = [part.tree for part in parts]
         self._scope |= {name: frozenset({"n"}) for name in (*compiled, "n") if compiled}
         return [compiled] if compiled else []
 
     def _formula(self, source: object) -> tuple[Tree, Axes]:
-        formula = _Formula(source, self._scope, self._axes)
+        formula = Formula(source, self._scope, self._axes)
         return formula.tree, formula.axes
 
     def _scalar(self, source: object, what: str) -> Tree:
         tree, axes = self._formula(source)
-        _need(not axes, f"{what} must be a scalar, {str(source)!r} depends on {_names(axes)}; reduce it, or use at")
+        need(not axes, f"{what} must be a scalar, {str(source)!r} depends on {listed(axes)}; reduce it, or use at")
         return tree
 
     def _panel(self, panel: Panel) -> dict[str, Any]:
@@ -559,9 +416,9 @@ class Figure:
     def _mark(self, mark: _Mark, panel: Panel) -> dict[str, Any]:
         kind = type(mark).__name__
         spec = {**vars(mark), "kind": kind}
-        _need(mark.role in ROLES, f"unknown role {mark.role!r}; choose one of {_names(ROLES)}")
+        need(mark.role in ROLES, f"unknown role {mark.role!r}; choose one of {listed(ROLES)}")
         good = mark.axis == "left" or (mark.axis == "right" and panel.right)
-        _need(good, f"axis must be 'left', or 'right' in a panel with right=(lo, hi); got {mark.axis!r}")
+        need(good, f"axis must be 'left', or 'right' in a panel with right=(lo, hi); got {mark.axis!r}")
         slots = {s: spec.pop(s) for s in mark.slots}
         if isinstance(mark, (Marker, VLine, HLine)):
             return spec | {s: self._scalar(e, f"{s} of {kind}") for s, e in slots.items()}
@@ -572,7 +429,7 @@ class Figure:
                 slots["low"], slots["high"] = band
             if mark.x is None:
                 own = [a for a in self._formula(mark.y)[1] if "lo" in self._axes[a]]
-                _need(len(own) == 1, f"a Line needs a y that depends on one variable, or x=...; got y={mark.y!r}")
+                need(len(own) == 1, f"a Line needs a y that depends on one variable, or x=...; got y={mark.y!r}")
                 slots["x"] = own[0]
             spec["over_steps"] = slots["x"] == "steps"
         trees = {s: self._formula(e) for s, e in slots.items()}
@@ -581,9 +438,9 @@ class Figure:
             "Line": (len(union - {"many"}) == 1, "one axis besides 'many'"),
             "Heat": (len(union & set(self._grids)) == len(union) == 2, "two grids"),
         }
-        good, need = rules.get(kind, (len(union) <= 2, "at most two axes"))
-        given = _names(map(str, slots.values()))
-        _need(good, f"a {kind} must depend on {need}; {given} depends on {_names(union)}")
+        good, what = rules.get(kind, (len(union) <= 2, "at most two axes"))
+        given = listed(map(str, slots.values()))
+        need(good, f"a {kind} must depend on {what}; {given} depends on {listed(union)}")
         for s, (tree, axes) in trees.items():  # every slot is spread over the same axes
             for other, more in trees.values():
                 if not more <= axes:
@@ -608,61 +465,25 @@ class Figure:
         return {name: env[name].reshape(s) if s else env[name].item() for name, s in shapes.items()}
 
     def _environment(self, values: Mapping[str, float]) -> dict[str, Array]:
-        _need(set(values) <= set(self._start), f"evaluate takes {_names(self._start)}; got {_names(values)}")
+        need(set(values) <= set(self._start), f"evaluate takes {listed(self._start)}; got {listed(values)}")
         now: dict[str, Any] = {**self._start, **values}
         for name, s in self._sliders.items():
-            _need(s.lo <= now[name] <= s.hi, f"{name} must lie in [{s.lo}, {s.hi}], got {now[name]}")
+            need(s.lo <= now[name] <= s.hi, f"{name} must lie in [{s.lo}, {s.hi}], got {now[name]}")
         counts = {name: len(c.options) for name, c in self._choices.items()} | {"frame": max(1, len(self._steps))}
         for name, n in counts.items():
-            _need(now[name] in range(n), f"{name} must be an index from 0 to {n - 1}, got {now[name]}")
+            need(now[name] in range(n), f"{name} must be an index from 0 to {n - 1}, got {now[name]}")
         env = {name: np.asarray(float(v)) for name, v in now.items()}
         if self._steps:
             env["step"] = np.asarray(self._steps[now["frame"]])
         for name, axis in self._axes.items():
             if "lo" in axis:
-                env[name] = self._place(axis.get("values") or np.linspace(axis["lo"], axis["hi"], axis["n"]), [name])
+                points = axis.get("values") or np.linspace(axis["lo"], axis["hi"], axis["n"])
+                env[name] = place(points, [name], self._axes)
         for name, data in self._data.items():
             snap = self.spec["snapshots"][name]
             at = [*(now[c] for c in snap["over"]), *([now["frame"]] if snap["moving"] else [])]
-            env[name] = self._place(data[tuple(at)], snap["axes"])
-        with np.errstate(all="ignore"):  # NaN and infinity are legitimate: they are drawn as gaps
-            for item in self.spec["program"]:
-                env |= self._orbit(item, env) if isinstance(item, dict) else {item[0]: self._value(item[1], env)}
-        return env
-
-    def _place(self, array: Any, axes: Sequence[str]) -> Array:
-        """Give the array one dimension for each axis of the figure, so that numpy's broadcasting does the rest."""
-        return np.reshape(array, [axis["n"] if name in axes else 1 for name, axis in self._axes.items()])
-
-    def _value(self, tree: Tree, env: Mapping[str, Array]) -> Array:
-        if isinstance(tree, str):
-            return env[tree]
-        if not isinstance(tree, list):
-            return np.asarray(tree)
-        if tree[0] in FUNCTIONS:
-            return np.asarray(FUNCTIONS[tree[0]][1](*(self._value(t, env) for t in tree[1:])), dtype=float)
-        f, c, k = self._value(tree[1], env), env[tree[2]].ravel(), list(self._axes).index(tree[2])
-        if tree[0] == "at":
-            return np.asarray(np.interp(self._value(tree[3], env), c, f.ravel()))
-        f = np.moveaxis(f, k, -1)
-        if tree[0] == "integral":  # the trapezoid rule
-            out = ((f[..., 1:] + f[..., :-1]) * np.diff(c) / 2).sum(-1, keepdims=True)
-        else:
-            best = np.argmax(np.where(np.isnan(f), -np.inf, f), axis=-1, keepdims=True)
-            out = c[best] if tree[0] == "argmax" else np.take_along_axis(f, best, axis=-1)
-        return np.moveaxis(out, -1, k)
-
-    def _orbit(self, system: Mapping[str, Any], env: Mapping[str, Array]) -> dict[str, Array]:
-        """Update all variables at once; from where one leaves 1e6 the orbit is NaN."""
-        path = np.full((self._axes["n"]["n"], len(system)), np.nan)
-        state = [self._value(first, env).item() for first, _ in system.values()]
-        for row in path:
-            if not all(abs(v) <= 1e6 for v in state):
-                break
-            row[:] = state
-            now = {**env, **dict(zip(system, map(np.asarray, state), strict=True))}
-            state = [self._value(following, now).item() for _, following in system.values()]
-        return {name: self._place(path[:, i], ["n"]) for i, name in enumerate(system)}
+            env[name] = place(data[tuple(at)], snap["axes"], self._axes)
+        return run(self.spec["program"], env, self._axes)
 
     # -- output
 
@@ -704,7 +525,7 @@ class Figure:
         for mark in filter(lambda mark: mark["shown"], panel["marks"]):
             on, (colour, dash, wide) = right if mark["axis"] == "right" else ax, ROLES[mark["role"]]
             with np.errstate(all="ignore"):
-                v = {s: self._value(mark[s], env).reshape(-1, mark.get("row", 1)) for s in _SLOTS if s in mark}
+                v = {s: value(mark[s], env, self._axes).reshape(-1, mark.get("row", 1)) for s in _SLOTS if s in mark}
             look = {"color": colour, "label": _math(mark["label"]) or None}
             match mark["kind"]:
                 case "Line":
@@ -756,7 +577,8 @@ class Figure:
         """Title, text alternative and the numbers at the start."""
         env = self._environment({})
         with np.errstate(all="ignore"):
-            numbers = [f"{_english(label)} = {self._value(e, env).item():.4g}" for label, e in self.spec["readout"]]
+            pairs = [(_english(label), value(tree, env, self._axes).item()) for label, tree in self.spec["readout"]]
+        numbers = [f"{label} = {number:.4g}" for label, number in pairs]
         return "\n".join(filter(None, [_english(self.spec["title"]), _english(self.spec["alt"]), "; ".join(numbers)]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -774,7 +596,7 @@ def _math(text: Text) -> str:
 
 
 def _packaged(name: str) -> str:
-    lines = resources.files("gan_edu").joinpath(name).read_text(encoding="utf-8").splitlines()
+    lines = resources.files("gan_edu.explore").joinpath(name).read_text(encoding="utf-8").splitlines()
     return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/*")))
 
 
