@@ -9,216 +9,29 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from gan_edu.explore.formulas import RESERVED, Array, Axes, Formula, Tree, listed, need, place, run, value
+from gan_edu.explore.marks import (
+    ROLES,
+    SLOTS,
+    Choice,
+    HLine,
+    Line,
+    Mark,
+    Marker,
+    Panel,
+    Slider,
+    Snapshots,
+    Text,
+    VLine,
+    english,
+)
 
 __all__ = ["Figure"]
-
-Text = str | Mapping[str, str]  # figure text: English, or {"en": ..., "zh": ...}
-
-# ------------------------------------------------------------------------------------- what a figure is made of
-
-
-@dataclass(frozen=True)
-class Slider:
-    """A number that the reader moves; `value` is where it starts."""
-
-    lo: float
-    """Smallest value."""
-    hi: float
-    """Largest value."""
-    step: float
-    """Distance of neighbouring values."""
-    value: float
-    """Value at the start."""
-    label: Text = ""
-    """Text beside it; its name if left out."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A list to choose from; in formulas its name is the index of the chosen option."""
-
-    options: Sequence[Text]
-    """What can be chosen."""
-    label: Text = ""
-    """Text beside it; its name if left out."""
-    value: int = 0
-    """Index chosen at the start."""
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshots:
-    """Recorded numbers, shape (one axis per choice in `over`, E if `many`, T frames unless `fixed`, the grids).
-
-    `grid` is a grid name, a pair of grid names, a name for a count of points such as "sample", or None. With None
-    there is one number per frame: the current one, or with `time` the whole series over ``steps``. Values are stored
-    with `bits` (8 or 16) between `lo` and `hi` (by default the extremes; what lies outside is clipped), so that the
-    error is at most (hi - lo) / 2 / (2**bits - 1).
-    """
-
-    array: Any
-    """The numbers."""
-    grid: str | tuple[str, ...] | None = None
-    """What the last axes run over."""
-    over: tuple[str, ...] = ()
-    """Names of the choices that the first axes run over."""
-    bits: int = 8
-    """8 or 16, stored for each number."""
-    lo: float | None = None
-    """Value stored as zero."""
-    hi: float | None = None
-    """Value stored as the largest whole number."""
-    fixed: bool = False
-    """True if the numbers are the same in every frame."""
-    time: bool = False
-    """True if a series over ``steps`` is meant, not its current value."""
-    many: bool = False
-    """True if there is an axis of members."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Mark:
-    label: Text = ""
-    """Entry in the legend."""
-    role: str = "muted"
-    """Key of `ROLES`: colour and line style."""
-    axis: str = "left"
-    """"left" or "right"."""
-    toggle: bool = False
-    """True if the reader can hide it."""
-    shown: bool = True
-    """False if it is hidden at the start."""
-    slots: ClassVar[tuple[str, ...]] = ()
-
-
-@dataclass(frozen=True)
-class Line(_Mark):
-    """y against x, by default against the variable that y depends on; `band` = (low, high) is filled.
-
-    A y over ``many`` is many lines; a line over ``steps`` brings a cursor at the current frame.
-    """
-
-    y: Any
-    x: Any = None
-    band: tuple[Any, Any] | None = None
-    thin: bool = False
-    slots = ("x", "y")
-
-
-@dataclass(frozen=True)
-class Points(_Mark):
-    """A cloud of points; `size` is the diameter in pixels."""
-
-    x: Any
-    y: Any
-    size: float = 4
-    slots = ("x", "y")
-
-
-@dataclass(frozen=True)
-class Segments(_Mark):
-    """Straight pieces from (x0, y0) to (x1, y1), with heads if `arrows`."""
-
-    x0: Any
-    y0: Any
-    x1: Any
-    y1: Any
-    arrows: bool = False
-    slots = ("x0", "y0", "x1", "y1")
-
-
-@dataclass(frozen=True)
-class Heat(_Mark):
-    """A tint over the plane: vermilion at `lo`, paper in the middle, blue at `hi`; a line where it equals `contour`."""
-
-    z: Any
-    lo: float = 0
-    hi: float = 1
-    contour: float | None = 0.5
-    role: str = field(default="discriminator", kw_only=True)
-    slots = ("z",)
-
-
-@dataclass(frozen=True)
-class Marker(_Mark):
-    """One dot."""
-
-    x: Any
-    y: Any
-    slots = ("x", "y")
-
-
-@dataclass(frozen=True)
-class VLine(_Mark):
-    """A vertical line."""
-
-    x: Any
-    slots = ("x",)
-
-
-@dataclass(frozen=True)
-class HLine(_Mark):
-    """A horizontal line."""
-
-    y: Any
-    slots = ("y",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """One pair of axes; `right` is the range of the right axis, `equal` gives both directions the same scale.
-
-    Ticks are numbers or (number, text) pairs. `height` is in pixels; with `equal` it is the greatest height.
-    """
-
-    x: tuple[float, float]
-    """Range of the horizontal axis."""
-    y: tuple[float, float]
-    """Range of the left axis."""
-    marks: Sequence[_Mark]
-    """What is drawn: `Line`, `Points`, `Segments`, `Heat`, `Marker`, `VLine`, `HLine`."""
-    right: tuple[float, float] | None = None
-    """Range of the right axis; none if left out."""
-    xlabel: Text = ""
-    """Name of the horizontal axis."""
-    ylabel: Text = ""
-    """Name of the left axis."""
-    right_label: Text = ""
-    """Name of the right axis."""
-    title: Text = ""
-    """Heading."""
-    height: int = 300
-    """Pixels."""
-    xticks: Sequence[Any] | None = None
-    """Numbers or (number, text) pairs; round numbers if left out."""
-    yticks: Sequence[Any] | None = None
-    """The same for the left axis."""
-    equal: bool = False
-    """True for one scale in both directions."""
-
-
-_SLOTS = ("x", "y", "z", "x0", "y0", "x1", "y1", "low", "high")  # what a mark may hold, as expressions
-
-# role -> colour and line style on paper; explore.css has the same roles for the screen
-ROLES: dict[str, tuple[str, Any, float]] = {
-    "data": ("#0072B2", "-", 2),
-    "generator": ("#D55E00", "--", 2),
-    "discriminator": ("#444444", ":", 2.2),
-    "optimal": ("#00856A", "-", 1.4),
-    "third": ("#AA3377", "-.", 2),
-    "fourth": ("#8A6A00", (0, (4, 2)), 2),
-    "fifth": ("#5B4FCF", (0, (9, 3)), 2),
-    "muted": ("#808080", "-", 1),
-}
-
-
-# ---------------------------------------------------------------------------------------------------- the figure
 
 
 class Figure:
@@ -299,7 +112,7 @@ class Figure:
         }
         self.spec["panels"] = [self._panel(panel) for panel in panels]
         pairs = readout.items() if isinstance(readout, Mapping) else readout
-        self.spec["readout"] = [[label, self._scalar(e, f"the readout {_english(label)!r}")] for label, e in pairs]
+        self.spec["readout"] = [[label, self._scalar(e, f"the readout {english(label)!r}")] for label, e in pairs]
 
     # -- checking and compiling
 
@@ -413,7 +226,7 @@ class Figure:
             spec["marks"].append(self._mark(VLine("step"), panel))  # the cursor of the current frame
         return spec
 
-    def _mark(self, mark: _Mark, panel: Panel) -> dict[str, Any]:
+    def _mark(self, mark: Mark, panel: Panel) -> dict[str, Any]:
         kind = type(mark).__name__
         spec = {**vars(mark), "kind": kind}
         need(mark.role in ROLES, f"unknown role {mark.role!r}; choose one of {listed(ROLES)}")
@@ -492,7 +305,7 @@ class Figure:
         tidy: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
         description = json.dumps(self.spec, default=lambda array: array.tolist(), **tidy)
         description = description.replace("</", "<\\/").replace("<!--", "<\\u0021--")
-        alt, caption = (html.escape(_english(self.spec[k])) for k in ("alt", "caption"))
+        alt, caption = (html.escape(english(self.spec[k])) for k in ("alt", "caption"))
         return (
             f'<figure class="gan-figure"><style>{style()}</style><div class="gan-body"><p>{alt}</p></div>'
             f'<figcaption>{caption}</figcaption><script type="application/json">{description}</script>'
@@ -525,7 +338,7 @@ class Figure:
         for mark in filter(lambda mark: mark["shown"], panel["marks"]):
             on, (colour, dash, wide) = right if mark["axis"] == "right" else ax, ROLES[mark["role"]]
             with np.errstate(all="ignore"):
-                v = {s: value(mark[s], env, self._axes).reshape(-1, mark.get("row", 1)) for s in _SLOTS if s in mark}
+                v = {s: value(mark[s], env, self._axes).reshape(-1, mark.get("row", 1)) for s in SLOTS if s in mark}
             look = {"color": colour, "label": _math(mark["label"]) or None}
             match mark["kind"]:
                 case "Line":
@@ -577,22 +390,18 @@ class Figure:
         """Title, text alternative and the numbers at the start."""
         env = self._environment({})
         with np.errstate(all="ignore"):
-            pairs = [(_english(label), value(tree, env, self._axes).item()) for label, tree in self.spec["readout"]]
+            pairs = [(english(label), value(tree, env, self._axes).item()) for label, tree in self.spec["readout"]]
         numbers = [f"{label} = {number:.4g}" for label, number in pairs]
-        return "\n".join(filter(None, [_english(self.spec["title"]), _english(self.spec["alt"]), "; ".join(numbers)]))
+        return "\n".join(filter(None, [english(self.spec["title"]), english(self.spec["alt"]), "; ".join(numbers)]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         png = base64.b64encode(self.to_png()).decode()
         return {"text/html": self.to_html(), "image/png": png, "text/plain": repr(self)}
 
 
-def _english(text: Text) -> str:
-    return text if isinstance(text, str) else text.get("en", next(iter(text.values())))
-
-
 def _math(text: Text) -> str:
     """Set the index of p_data below, as the page does."""
-    return re.sub(r"\b([A-Za-z])_(\w+)", r"$\1_{\\mathrm{\2}}$", _english(text))
+    return re.sub(r"\b([A-Za-z])_(\w+)", r"$\1_{\\mathrm{\2}}$", english(text))
 
 
 def _packaged(name: str) -> str:
