@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import math
 import re
@@ -17,7 +16,6 @@ import numpy as np
 from gan_edu.explore.formulas import RESERVED, Array, Axes, Formula, Tree, listed, need, place, run, value
 from gan_edu.explore.marks import (
     ROLES,
-    SLOTS,
     Choice,
     HLine,
     Line,
@@ -30,6 +28,7 @@ from gan_edu.explore.marks import (
     VLine,
     english,
 )
+from gan_edu.explore.paper import png
 
 __all__ = ["Figure"]
 
@@ -314,77 +313,7 @@ class Figure:
 
     def to_png(self) -> bytes:
         """Draw the panels at the start values, for readers without scripts."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure as Paper
-
-        env, panels, width = self._environment({}), self.spec["panels"], self.spec["columns"]
-        rows = [panels[i : i + width] for i in range(0, len(panels), width)]
-        heights = [max(panel["height"] for panel in row) + 30 for row in rows]
-        paper = Paper(figsize=(self.spec["width"] / 100, sum(heights) / 100 + 0.3), dpi=100, layout="constrained")
-        FigureCanvasAgg(paper)
-        grid = paper.subplots(len(rows), len(rows[0]), squeeze=False, height_ratios=heights)
-        for ax in grid.flat[len(panels) :]:
-            ax.axis("off")
-        for ax, panel in zip(grid.flat, panels, strict=False):
-            self._paint(ax, panel, env)
-        paper.suptitle(_math(self.spec["title"]), fontsize=11)
-        buffer = io.BytesIO()
-        paper.savefig(buffer, format="png", metadata={"Software": None})
-        return buffer.getvalue()
-
-    def _paint(self, ax: Any, panel: Mapping[str, Any], env: Mapping[str, Array]) -> None:
-        right = ax.twinx() if panel["right"] else ax
-        ax.grid(alpha=0.2)
-        for mark in filter(lambda mark: mark["shown"], panel["marks"]):
-            on, (colour, dash, wide) = right if mark["axis"] == "right" else ax, ROLES[mark["role"]]
-            with np.errstate(all="ignore"):
-                v = {s: value(mark[s], env, self._axes).reshape(-1, mark.get("row", 1)) for s in SLOTS if s in mark}
-            look = {"color": colour, "label": _math(mark["label"]) or None}
-            match mark["kind"]:
-                case "Line":
-                    if "low" in v:
-                        on.fill_between(v["x"][0], v["low"][0], v["high"][0], color=colour, alpha=0.18, lw=0)
-                    lines = on.plot(v["x"].T, v["y"].T, ls=dash, lw=0.7 if mark["thin"] else wide, color=colour)
-                    lines[0].set_label(look["label"])
-                case "Points" | "Marker":
-                    shape = {"data": "o", "generator": "X"}.get(mark["role"], "s") if "size" in mark else "o"
-                    edge = {"ms": mark.get("size", 8), "mec": "white", "mew": 0.5, "ls": "none", "zorder": 3}
-                    on.plot(v["x"].ravel(), v["y"].ravel(), shape, **edge, **look)
-                case "Segments":
-                    x0, y0, x1, y1 = (v[s].ravel() for s in ("x0", "y0", "x1", "y1"))
-                    head = {"headwidth": 4, "headlength": 5} if mark["arrows"] else {"headwidth": 0, "headlength": 0}
-                    on.quiver(
-                        x0, y0, x1 - x0, y1 - y0, angles="xy", scale_units="xy", scale=1, width=0.003, **head, **look
-                    )
-                case "Heat":
-                    x, y = (env[a].ravel() for a in reversed(mark["axes"]))
-                    dx, dy = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
-                    t = np.clip(2 * (v["z"][..., None] - mark["lo"]) / (mark["hi"] - mark["lo"]) - 1, -1, 1)
-                    ink = np.where(
-                        t < 0, -0.55 * t * [0.16, 0.63, 1], 0.7 * t * [1, 0.55, 0.3]
-                    )  # 1 - vermilion, 1 - blue
-                    extent = (x[0] - dx, x[-1] + dx, y[0] - dy, y[-1] + dy)
-                    on.imshow(1 - ink, origin="lower", aspect="auto", extent=extent, interpolation="bilinear", zorder=0)
-                    if mark["contour"] is not None and v["z"].min() < mark["contour"] < v["z"].max():
-                        on.contour(x, y, v["z"], [mark["contour"]], colors=[colour], linewidths=1.4)
-                        on.plot([], [], color=colour, label=f"{_math(mark['label'])} = {mark['contour']:g}")
-                case "VLine":
-                    on.axvline(v["x"].item(), ls=dash, lw=1, **look)
-                case "HLine":
-                    on.axhline(v["y"].item(), ls=dash, lw=1, **look)
-        ax.set(xlim=panel["x"], ylim=panel["y"], xlabel=_math(panel["xlabel"]), ylabel=_math(panel["ylabel"]))
-        ax.set_title(_math(panel["title"]), fontsize=10)
-        for axis, ticks in ((ax.xaxis, panel["xticks"]), (ax.yaxis, panel["yticks"])):
-            if ticks is not None:
-                pairs = [(t, f"{t:g}") if isinstance(t, (int, float)) else (t[0], _math(t[1])) for t in ticks]
-                axis.set_ticks([t for t, _ in pairs], labels=[text for _, text in pairs])
-        if panel["equal"]:
-            ax.set_aspect("equal", adjustable="box")
-        if right is not ax:
-            right.set(ylim=panel["right"], ylabel=_math(panel["right_label"]))
-        handles = [h for a in dict.fromkeys((ax, right)) for h in a.get_legend_handles_labels()[0]]
-        if handles:
-            right.legend(handles=handles, fontsize=8, loc="upper right", framealpha=0.85)
+        return png(self.spec, self._environment({}))
 
     def __repr__(self) -> str:
         """Title, text alternative and the numbers at the start."""
@@ -397,11 +326,6 @@ class Figure:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         png = base64.b64encode(self.to_png()).decode()
         return {"text/html": self.to_html(), "image/png": png, "text/plain": repr(self)}
-
-
-def _math(text: Text) -> str:
-    """Set the index of p_data below, as the page does."""
-    return re.sub(r"\b([A-Za-z])_(\w+)", r"$\1_{\\mathrm{\2}}$", english(text))
 
 
 def _packaged(name: str) -> str:
