@@ -9,8 +9,9 @@ How values get their shape: a *grid* variable such as ``x`` is an axis; so are `
 has the axes of what it mentions, two at most; a reduction such as ``integral(f, x)`` removes one.
 """
 
-from gan_edu.explore.figure import Figure, script, style
+from gan_edu.explore.figure import Figure
 from gan_edu.explore.marks import Choice, Heat, HLine, Line, Marker, Panel, Points, Segments, Slider, Snapshots, VLine
+from gan_edu.explore.page import script, style
 
 __all__ = [
     "Choice",

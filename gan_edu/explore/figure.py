@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -28,6 +25,7 @@ from gan_edu.explore.marks import (
     VLine,
     english,
 )
+from gan_edu.explore.page import fragment
 from gan_edu.explore.paper import png
 
 __all__ = ["Figure"]
@@ -301,15 +299,7 @@ class Figure:
 
     def to_html(self) -> str:
         """Write one HTML fragment: description, style and script. The same figure gives the same bytes."""
-        tidy: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
-        description = json.dumps(self.spec, default=lambda array: array.tolist(), **tidy)
-        description = description.replace("</", "<\\/").replace("<!--", "<\\u0021--")
-        alt, caption = (html.escape(english(self.spec[k])) for k in ("alt", "caption"))
-        return (
-            f'<figure class="gan-figure"><style>{style()}</style><div class="gan-body"><p>{alt}</p></div>'
-            f'<figcaption>{caption}</figcaption><script type="application/json">{description}</script>'
-            f"<script>{script()}</script></figure>"
-        )
+        return fragment(self.spec)
 
     def to_png(self) -> bytes:
         """Draw the panels at the start values, for readers without scripts."""
@@ -326,18 +316,3 @@ class Figure:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         png = base64.b64encode(self.to_png()).decode()
         return {"text/html": self.to_html(), "image/png": png, "text/plain": repr(self)}
-
-
-def _packaged(name: str) -> str:
-    lines = resources.files("gan_edu.explore").joinpath(name).read_text(encoding="utf-8").splitlines()
-    return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/*")))
-
-
-def script() -> str:
-    """Return exactly the script text that every figure carries: `explore.js` without comment lines and indents."""
-    return _packaged("explore.js")
-
-
-def style() -> str:
-    """Return exactly the style text that every figure carries."""
-    return _packaged("explore.css")
