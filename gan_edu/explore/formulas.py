@@ -1,6 +1,6 @@
 """The little language of formulas: what it allows, how it is compiled, and what numpy makes of a compiled formula.
 
-`explore.js` evaluates the same trees in the page.
+`formulas.js` evaluates the same trees in the page.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _softplus(t: Array) -> Array:
     return np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t)))
 
 
-# name -> (number of arguments, numpy function); `explore.js` has a table with the same names
+# name -> (number of arguments, numpy function); `formulas.js` has a table with the same names
 FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     **{symbol: (2, f) for symbol, f in _SYMBOLS.values()},
     "neg": (1, np.negative),

@@ -12,6 +12,13 @@ from gan_edu.explore.marks import english
 
 __all__ = ["fragment", "script", "style"]
 
+# Several figures on one page each bring the script; the first one defines it.
+_WRAPPER = """(function () {{
+"use strict";
+if (window.ganExplore) {{ window.ganExplore.mountAll(); return; }}
+{}
+}})();"""
+
 
 def fragment(spec: Mapping[str, Any]) -> str:
     """Return the HTML of a compiled description. The same description gives the same bytes."""
@@ -27,8 +34,8 @@ def fragment(spec: Mapping[str, Any]) -> str:
 
 
 def script() -> str:
-    """Return exactly the script text that every figure carries: `explore.js` without comment lines and indents."""
-    return _packaged("explore.js")
+    """Return exactly the script text that every figure carries: our two without comment lines and indents."""
+    return _WRAPPER.format("\n".join(map(_packaged, ("formulas.js", "explore.js"))))
 
 
 def style() -> str:
