@@ -132,122 +132,133 @@ function key(parent, m) { // the sample of a mark in the legend
   for (const [name, d] of shapes) add(svg, "path", {class: name, d, style: m.size ? `--size:${m.size}px` : ""});
 }
 const SLOTS = ["x", "y", "z", "x0", "y0", "x1", "y1", "low", "high"];
+function prepare(spec, legend, e, redraw) { // a mark with its nodes, and its entry in the legend
+  const m = Object.assign({data: {}, visible: spec.shown}, spec);
+  m.nodes = SLOTS.filter(s => m[s] !== undefined).map(s => [s, e.build(m[s])]);
+  if (m.kind === "Heat") [m.rows, m.columns] = m.nodes[0][1].axes.map(a => e.axes[a].values);
+  if (!say(m.label)) return m;
+  const item = add(legend, m.toggle ? "label" : "span");
+  if (m.toggle) {
+    m.box = add(item, "input", {type: "checkbox"}); m.box.checked = m.shown;
+    m.box.addEventListener("change", () => { m.visible = m.box.checked; redraw(); });
+  }
+  key(item, m); add(item, "span", {}, m.label);
+  return m;
+}
+function measure(p, kin, outer) { // where everything lies in a drawing of this width, and its ticks
+  const lefts = q => q.yticks ? q.yticks.map(pair) : ticks(q.y[0], q.y[1], q.height < 200 ? 3 : 5);
+  const rights = q => q.right ? ticks(q.right[0], q.right[1], 5) : [];
+  // panels above each other with the same x have the same margins, so that an x stands above itself
+  const wide = list => Math.max(0, ...kin.flatMap(q => list(q).map(t => say(t[1]).length))) * 6.8;
+  let l = 12 + wide(lefts), r = 14 + wide(rights), t = p.named.y ? 26 : 10, b = p.named.x ? 42 : 26;
+  let w = outer - l - r, h = p.height - t - b;
+  const edge = 4 - l, width = p.x[1] - p.x[0], height = p.y[1] - p.y[0];
+  if (p.equal) {
+    const k = Math.min(w / width, h / height), spare = w - k * width;
+    l += spare / 2; w -= spare; h = k * height;
+  }
+  const sx = v => (v - p.x[0]) / width * w, sy = v => (p.y[1] - v) / height * h;
+  const sr = p.right ? v => (p.right[1] - v) / (p.right[1] - p.right[0]) * h : sy;
+  const below = p.xticks ? p.xticks.map(pair) : ticks(p.x[0], p.x[1], Math.max(3, Math.min(8, w / 70)));
+  return {l, r, t, b, w, h, edge, sx, sy, sr, outer, below, left: lefts(p), right: rights(p)};
+}
+function drawAxes(svg, p, {l, r, t, w, h, edge, sx, sy, sr, below, left, right}) {
+  const frame = add(svg, "g", {class: "gan-axes", transform: `translate(${px(l)} ${t})`});
+  for (const [v, text] of below) {
+    add(frame, "path", {d: `M${px(sx(v))} 0V${px(h)}`});
+    add(frame, "text", {x: px(sx(v)), y: h + 17, "text-anchor": "middle"}, text);
+  }
+  for (const [v, text] of left) {
+    add(frame, "path", {d: `M0 ${px(sy(v))}H${px(w)}`});
+    add(frame, "text", {x: -7, y: px(sy(v)) + 4, "text-anchor": "end"}, text);
+  }
+  for (const [v, text] of right) add(frame, "text", {x: w + 7, y: px(sr(v)) + 4}, text);
+  add(frame, "path", {class: "gan-edge", d: `M0 0V${px(h)}H${px(w)}` + (p.right ? "V0" : "")});
+  add(frame, "text", {x: w / 2, y: h + 37, "text-anchor": "middle", class: "gan-name"}, p.xlabel);
+  add(frame, "text", {x: edge, y: -11, class: "gan-name"}, p.ylabel);
+  add(frame, "text", {x: w + r - 4, y: -11, "text-anchor": "end", class: "gan-name"}, p.right_label);
+}
+function addCanvas(underlay, m, {l, t, w, h, sx, sy}) {
+  // a pixel's centre is its grid point, so that the picture is half a cell larger than the grid
+  const [x, y] = [m.columns, m.rows], dx = (x[1] - x[0]) / 2, dy = (y[1] - y[0]) / 2, end = a => a[a.length - 1];
+  Object.assign(underlay.style, {left: l + "px", top: t + "px", width: w + "px", height: h + "px"});
+  const x0 = sx(x[0] - dx), x1 = sx(end(x) + dx), y0 = sy(end(y) + dy), y1 = sy(y[0] - dy);
+  const style = `left:${x0}px;top:${y0}px;width:${x1 - x0}px;height:${y1 - y0}px`;
+  m.canvas = add(underlay, "canvas", {width: x.length, height: y.length, style});
+  m.image = null;
+}
+function drawMark(m, view) {
+  m.layer.style.display = m.visible ? "" : "none";
+  if (m.canvas) m.canvas.style.display = m.layer.style.display;
+  if (!m.visible) return;
+  for (const [slot, n] of m.nodes) { n.run(); m.data[slot] = n.data; }
+  if (m.canvas) tint(m.canvas.getContext("2d"), m, m.data.z);
+  const shapes = SHAPES[m.kind](m, m.data, view.sx, m.axis === "right" ? view.sr : view.sy);
+  if (!m.paths) m.paths = shapes.map(([name]) => add(m.layer, "path", {class: name}));
+  shapes.forEach(([, d], i) => m.paths[i].setAttribute("d", d));
+}
+const clamp = (v, [lo, hi]) => Math.max(lo, Math.min(hi, v));
+function valueAt(m, cursor, view) { // what a mark is worth under the cursor, in words; "" where that means nothing
+  const {sx} = view, sy = m.axis === "right" ? view.sr : view.sy, {x, y, z} = m.data;
+  if (m.kind === "Line" && x.length === m.row) {
+    // a graph is read at x, a curve in the plane at its nearest point
+    let at = -1, least = Infinity;
+    for (let i = 0; i < m.row; i++) {
+      const gap = Math.hypot(sx(x[i]) - sx(cursor.x), m.curve ? sy(y[i]) - view.sy(cursor.y) : 0);
+      if (gap < least) { least = gap; at = i; }
+    }
+    return at < 0 ? "" : m.curve ? `(${format(x[at])}, ${format(y[at])})` : format(y[at]);
+  }
+  if (m.kind !== "Heat") return "";
+  const near = (list, v) => clamp(Math.round((v - list[0]) / (list[1] - list[0])), [0, list.length - 1]);
+  return format(z[near(m.rows, cursor.y) * m.columns.length + near(m.columns, cursor.x)]);
+}
+function readOut(tip, p, marks, cursor, view) { // the values under the cursor
+  tip.hidden = !cursor;
+  view.line.setAttribute("d", cursor ? `M${px(view.sx(cursor.x))} 0V${view.h}` : "");
+  if (!cursor) return;
+  tip.textContent = "";
+  const row = (name, v) => { const line = add(tip, "div"); add(line, "span", {}, name); add(line, "b", {}, v); };
+  row(say(p.xlabel) || "x", format(cursor.x));
+  if (marks.some(m => m.kind === "Heat" && m.visible)) row(say(p.ylabel) || "y", format(cursor.y));
+  for (const m of marks) {
+    const v = m.visible && say(m.label) && valueAt(m, cursor, view);
+    if (v) row(m.label, v);
+  }
+  const left = view.sx(cursor.x) + view.l, flip = left > view.outer / 2;
+  tip.style.left = flip ? "" : left + 12 + "px";
+  tip.style.right = flip ? view.outer - left + 12 + "px" : "";
+  tip.style.top = view.t + 6 + "px";
+}
 function panel(parent, p, kin, e, alt, redraw) {
   const root = add(parent, "div", {class: "gan-panel"});
   if (say(p.title)) add(root, "div", {class: "gan-title"}, p.title);
   const legend = add(root, "div", {class: "gan-legend"}), box = add(root, "div", {class: "gan-plot"});
-  const marks = p.marks.map(spec => {
-    const m = Object.assign({data: {}}, spec);
-    m.nodes = SLOTS.filter(s => m[s] !== undefined).map(s => [s, e.build(m[s])]);
-    if (m.kind === "Heat") [m.rows, m.columns] = m.nodes[0][1].axes.map(a => e.axes[a].values);
-    if (!say(m.label)) return m;
-    const item = add(legend, m.toggle ? "label" : "span");
-    if (m.toggle) {
-      m.box = add(item, "input", {type: "checkbox"}); m.box.checked = m.shown;
-      m.box.addEventListener("change", () => { m.visible = m.box.checked; redraw(); });
-    }
-    key(item, m); add(item, "span", {}, m.label);
-    return m;
-  });
+  const marks = p.marks.map(spec => prepare(spec, legend, e, redraw));
   const underlay = add(box, "div", {class: "gan-window"});
   const svg = add(box, "svg", {role: "img", tabindex: 0, "aria-label": (say(p.title) || alt) + ". " + words().plot});
   const tip = add(box, "div", {class: "gan-tip", role: "status"});
   let view = null, cursor = null;
   function layout() { // the drawing has the width of its place, so that text keeps its size on a phone
-    const outer = Math.max(220, box.clientWidth);
-    const lefts = q => q.yticks ? q.yticks.map(pair) : ticks(q.y[0], q.y[1], q.height < 200 ? 3 : 5);
-    const rights = q => q.right ? ticks(q.right[0], q.right[1], 5) : [];
-    const left = lefts(p), right = rights(p);
-    // panels above each other with the same x have the same margins, so that an x stands above itself
-    const wide = list => Math.max(0, ...kin.flatMap(q => list(q).map(t => say(t[1]).length))) * 6.8;
-    let l = 12 + wide(lefts), r = 14 + wide(rights), t = p.named.y ? 26 : 10, b = p.named.x ? 42 : 26;
-    let w = outer - l - r, h = p.height - t - b;
-    const edge = 4 - l;
-    const width = p.x[1] - p.x[0], height = p.y[1] - p.y[0];
-    if (p.equal) {
-      const k = Math.min(w / width, h / height), spare = w - k * width;
-      l += spare / 2; w -= spare; h = k * height;
-    }
-    const sx = v => (v - p.x[0]) / width * w, sy = v => (p.y[1] - v) / height * h;
-    const sr = p.right ? v => (p.right[1] - v) / (p.right[1] - p.right[0]) * h : sy;
+    view = measure(p, kin, Math.max(220, box.clientWidth));
     svg.textContent = underlay.textContent = "";
-    svg.setAttribute("viewBox", `0 0 ${outer} ${h + t + b}`);
-    const frame = add(svg, "g", {class: "gan-axes", transform: `translate(${px(l)} ${t})`});
-    const below = p.xticks ? p.xticks.map(pair) : ticks(p.x[0], p.x[1], Math.max(3, Math.min(8, w / 70)));
-    for (const [v, text] of below) {
-      add(frame, "path", {d: `M${px(sx(v))} 0V${px(h)}`});
-      add(frame, "text", {x: px(sx(v)), y: h + 17, "text-anchor": "middle"}, text);
-    }
-    for (const [v, text] of left) {
-      add(frame, "path", {d: `M0 ${px(sy(v))}H${px(w)}`});
-      add(frame, "text", {x: -7, y: px(sy(v)) + 4, "text-anchor": "end"}, text);
-    }
-    for (const [v, text] of right) add(frame, "text", {x: w + 7, y: px(sr(v)) + 4}, text);
-    add(frame, "path", {class: "gan-edge", d: `M0 0V${px(h)}H${px(w)}` + (p.right ? "V0" : "")});
-    add(frame, "text", {x: w / 2, y: h + 37, "text-anchor": "middle", class: "gan-name"}, p.xlabel);
-    add(frame, "text", {x: edge, y: -11, class: "gan-name"}, p.ylabel);
-    add(frame, "text", {x: w + r - 4, y: -11, "text-anchor": "end", class: "gan-name"}, p.right_label);
-    const plot = add(svg, "svg", {x: px(l), y: t, width: px(w), height: px(h)}); // a nested svg clips without needing an id
+    svg.setAttribute("viewBox", `0 0 ${view.outer} ${view.h + view.t + view.b}`);
+    drawAxes(svg, p, view);
+    // a nested svg clips without needing an id
+    const plot = add(svg, "svg", {x: px(view.l), y: view.t, width: px(view.w), height: px(view.h)});
     for (const m of marks) {
       m.layer = add(plot, "g", {class: "gan-" + m.role, style: m.size ? `--size:${m.size}px` : ""});
       m.paths = null;
-      if (m.kind !== "Heat") continue;
-      // a pixel's centre is its grid point, so that the picture is half a cell larger than the grid
-      const [x, y] = [m.columns, m.rows], dx = (x[1] - x[0]) / 2, dy = (y[1] - y[0]) / 2, end = a => a[a.length - 1];
-      Object.assign(underlay.style, {left: l + "px", top: t + "px", width: w + "px", height: h + "px"});
-      const x0 = sx(x[0] - dx), x1 = sx(end(x) + dx), y0 = sy(end(y) + dy), y1 = sy(y[0] - dy);
-      const style = `left:${x0}px;top:${y0}px;width:${x1 - x0}px;height:${y1 - y0}px`;
-      m.canvas = add(underlay, "canvas", {width: x.length, height: y.length, style});
-      m.image = null;
+      if (m.kind === "Heat") addCanvas(underlay, m, view);
     }
-    view = {l, t, w, h, sx, sy, sr, outer, line: add(plot, "path", {class: "gan-cursor"})};
+    view.line = add(plot, "path", {class: "gan-cursor"});
   }
   function draw() {
     if (!view) layout();
-    for (const m of marks) {
-      if (m.visible === undefined) m.visible = m.shown;
-      m.layer.style.display = m.visible ? "" : "none";
-      if (m.canvas) m.canvas.style.display = m.layer.style.display;
-      if (!m.visible) continue;
-      for (const [slot, n] of m.nodes) { n.run(); m.data[slot] = n.data; }
-      if (m.canvas) tint(m.canvas.getContext("2d"), m, m.data.z);
-      const shapes = SHAPES[m.kind](m, m.data, view.sx, m.axis === "right" ? view.sr : view.sy);
-      if (!m.paths) m.paths = shapes.map(([name]) => add(m.layer, "path", {class: name}));
-      shapes.forEach(([, d], i) => m.paths[i].setAttribute("d", d));
-    }
+    for (const m of marks) drawMark(m, view);
     read();
   }
-  function read() { // the values under the cursor
-    tip.hidden = !cursor;
-    view.line.setAttribute("d", cursor ? `M${px(view.sx(cursor.x))} 0V${view.h}` : "");
-    if (!cursor) return;
-    tip.textContent = "";
-    const row = (name, v) => { const line = add(tip, "div"); add(line, "span", {}, name); add(line, "b", {}, v); };
-    row(say(p.xlabel) || "x", format(cursor.x));
-    if (marks.some(m => m.kind === "Heat" && m.visible)) row(say(p.ylabel) || "y", format(cursor.y));
-    for (const m of marks) {
-      if (!m.visible || !say(m.label)) continue;
-      const sy = m.axis === "right" ? view.sr : view.sy;
-      if (m.kind === "Line" && m.data.x.length === m.row) {
-        // a graph is read at x, a curve in the plane at its nearest point
-        const px = view.sx(cursor.x), py = view.sy(cursor.y);
-        let at = -1, least = Infinity;
-        for (let i = 0; i < m.row; i++) {
-          const gap = Math.hypot(view.sx(m.data.x[i]) - px, m.curve ? sy(m.data.y[i]) - py : 0);
-          if (gap < least) { least = gap; at = i; }
-        }
-        if (at >= 0) row(m.label, m.curve ? `(${format(m.data.x[at])}, ${format(m.data.y[at])})` : format(m.data.y[at]));
-      } else if (m.kind === "Heat") {
-        const near = (list, v) => clamp(Math.round((v - list[0]) / (list[1] - list[0])), [0, list.length - 1]);
-        row(m.label, format(m.data.z[near(m.rows, cursor.y) * m.columns.length + near(m.columns, cursor.x)]));
-      }
-    }
-    const left = view.sx(cursor.x) + view.l, flip = left > view.outer / 2;
-    tip.style.left = flip ? "" : left + 12 + "px";
-    tip.style.right = flip ? view.outer - left + 12 + "px" : "";
-    tip.style.top = view.t + 6 + "px";
-  }
-  const clamp = (v, [lo, hi]) => Math.max(lo, Math.min(hi, v));
+  function read() { readOut(tip, p, marks, cursor, view); }
   function point(x, y) { cursor = {x: clamp(x, p.x), y: clamp(y, p.y)}; read(); }
   function hide() { cursor = null; read(); }
   svg.addEventListener("pointermove", ev => {
@@ -269,23 +280,104 @@ function panel(parent, p, kin, e, alt, redraw) {
 }
 // ---- 2. The figure and its controls ------------------------------------------------------------------------------------
 
-function mount(figure) {
-  const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
-  const e = engine(spec), values = start(spec), controls = {}, word = words(), alt = say(spec.alt);
-  const readout = spec.readout.map(([label, tree]) => [label, e.build(tree)]);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const body = add(figure, "div", {class: "gan-body", role: "group", "aria-label": alt});
-  body.style.maxWidth = spec.width + "px";
-  let due = 0, timer = 0, play = null;
-  const redraw = () => { due = due || requestAnimationFrame(draw); };
-  if (say(spec.title)) add(body, "div", {class: "gan-heading"}, spec.title);
-  const place = add(body, "div", {class: "gan-panels", style: `--columns:${spec.columns}`});
+// What the controls share is `at`: {spec, values, controls (name -> show its value), set, redraw}
+function addSlider(at, parent, name, label, range, text) { // one row: label, native range input, number
+  const row = add(parent, "label", {class: "gan-slider"});
+  add(row, "span", {}, label);
+  const number = add(row, "b"), input = add(row, "input", {type: "range", min: range.lo, max: range.hi, step: range.step});
+  at.controls[name] = () => {
+    input.value = at.values[name];
+    number.textContent = text(at.values[name]);
+    input.setAttribute("aria-valuetext", number.textContent);
+  };
+  input.addEventListener("input", () => { at.set(name, +input.value); });
+  at.controls[name]();
+}
+function addChoice(at, form, name) {
+  const c = at.spec.choices[name], row = add(form, "label", {class: "gan-choice"});
+  add(row, "span", {}, c.label);
+  const select = add(row, "select");
+  c.options.forEach((o, i) => { add(select, "option", {value: i}).textContent = say(o); });
+  at.controls[name] = () => { select.value = at.values[name]; };
+  select.addEventListener("change", () => at.set(name, +select.value));
+  at.controls[name]();
+}
+function addPlayer(at, form, figure, output) { // the frames: play, one back, one forward, a slider
+  const {spec, values, set} = at, last = spec.steps.length - 1, word = words(), row = add(form, "div", {class: "gan-steps"});
+  let timer = 0;
+  const button = (label, text, action) => {
+    const made = add(row, "button", {type: "button", "aria-label": label, title: label}, text);
+    made.addEventListener("click", action);
+    return made;
+  };
+  const show = (label, live) => { // no reading aloud of every frame
+    playing.textContent = label;
+    playing.setAttribute("aria-label", label); playing.title = label;
+    output.setAttribute("aria-live", live);
+  };
+  const stop = () => { clearInterval(timer); timer = 0; show(word.play, "polite"); };
+  const play = () => {
+    if (values.frame >= last) set("frame", 0);
+    show(word.pause, "off");
+    timer = setInterval(() => {
+      if (values.frame >= last || !figure.isConnected) stop(); else set("frame", values.frame + 1);
+    }, spec.ms);
+  };
+  const move = k => { stop(); set("frame", Math.max(0, Math.min(last, values.frame + k))); };
+  const playing = button(word.play, word.play, () => timer ? stop() : play());
+  button(word.back, "‹", () => move(-1));
+  button(word.next, "›", () => move(1));
+  addSlider(at, row, "frame", spec.step_label, {lo: 0, hi: last, step: 1}, v => String(spec.steps[v]));
+  return {stop, start() { if (!timer) play(); }};
+}
+function addControls(at, form, figure, output) {
+  const {spec, values, controls} = at;
+  const player = spec.steps.length ? addPlayer(at, form, figure, output) : null;
+  for (const name in spec.choices) addChoice(at, form, name);
+  for (const name in spec.sliders) {
+    const s = spec.sliders[name], digits = (String(s.step).split(".")[1] || "").length;
+    addSlider(at, form, name, s.label, s, v => minus(v.toFixed(digits)));
+  }
+  const place = form.querySelector(".gan-steps") || form;
+  const reset = add(place, "button", {type: "button", class: "gan-reset"}, words().reset);
+  reset.addEventListener("click", () => {
+    if (player) player.stop();
+    Object.assign(values, start(spec));
+    for (const name in controls) controls[name]();
+    for (const p of at.panels) p.reset();
+    at.redraw();
+  });
+  return player;
+}
+function playInView(body, player) { // until the reader takes over
+  const watch = new IntersectionObserver(([seen]) => {
+    if (seen.isIntersecting) player.start(); else player.stop();
+  }, {threshold: 0.4});
+  const leave = () => watch.disconnect();
+  watch.observe(body);
+  for (const kind of ["pointerdown", "keydown"]) body.addEventListener(kind, leave, {once: true});
+}
+function addPanels(place, spec, e, redraw) {
+  const beside = spec.columns > 1;
   for (const p of spec.panels) { // neighbours leave the same room for their names, so that their axes are level
-    const near = spec.columns > 1 ? spec.panels : [p];
+    const near = beside ? spec.panels : [p];
     p.named = {x: near.some(q => say(q.xlabel)), y: near.some(q => say(q.ylabel) || say(q.right_label))};
   }
-  const above = p => spec.columns > 1 ? [p] : spec.panels.filter(q => q.x[0] === p.x[0] && q.x[1] === p.x[1]);
-  const panels = spec.panels.map(p => panel(place, p, above(p), e, alt, redraw));
+  const above = p => beside ? [p] : spec.panels.filter(q => q.x[0] === p.x[0] && q.x[1] === p.x[1]);
+  return spec.panels.map(p => panel(place, p, above(p), e, say(spec.alt), redraw));
+}
+function mount(figure) {
+  const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+  const e = engine(spec), values = start(spec), controls = {};
+  const readout = spec.readout.map(([label, tree]) => [label, e.build(tree)]);
+  const body = add(figure, "div", {class: "gan-body", role: "group", "aria-label": say(spec.alt)});
+  body.style.maxWidth = spec.width + "px";
+  let due = 0;
+  const redraw = () => { due = due || requestAnimationFrame(draw); };
+  const set = (name, v) => { values[name] = v; controls[name](); redraw(); };
+  if (say(spec.title)) add(body, "div", {class: "gan-heading"}, spec.title);
+  const place = add(body, "div", {class: "gan-panels", style: `--columns:${spec.columns}`});
+  const panels = addPanels(place, spec, e, redraw);
   const form = add(body, "div", {class: "gan-controls"});
   const output = add(body, "output", {class: "gan-readout", "aria-live": "polite"});
   const numbers = readout.map(([label, n]) => {
@@ -300,68 +392,7 @@ function mount(figure) {
     for (const p of panels) p.draw();
     for (const [place, n] of numbers) { n.run(); place.textContent = format(n.data[0]); }
   }
-  // one row: label, native range input, number
-  function slider(parent, name, label, range, text) {
-    const row = add(parent, "label", {class: "gan-slider"});
-    add(row, "span", {}, label);
-    const number = add(row, "b"), input = add(row, "input", {type: "range", min: range.lo, max: range.hi, step: range.step});
-    controls[name] = () => {
-      input.value = values[name];
-      number.textContent = text(values[name]);
-      input.setAttribute("aria-valuetext", number.textContent);
-    };
-    input.addEventListener("input", () => { set(name, +input.value); });
-    controls[name]();
-  }
-  function set(name, v) { values[name] = v; controls[name](); redraw(); }
-  if (spec.steps.length) {
-    const last = spec.steps.length - 1, row = add(form, "div", {class: "gan-steps"});
-    const button = (label, text, action) => {
-      const made = add(row, "button", {type: "button", "aria-label": label, title: label}, text);
-      made.addEventListener("click", action);
-      return made;
-    };
-    const show = (label, live) => { // no reading aloud of every frame
-      playing.textContent = label;
-      playing.setAttribute("aria-label", label); playing.title = label;
-      output.setAttribute("aria-live", live);
-    };
-    const pause = () => { clearInterval(timer); timer = 0; show(word.play, "polite"); };
-    play = () => {
-      if (values.frame >= last) set("frame", 0);
-      show(word.pause, "off");
-      timer = setInterval(() => {
-        if (values.frame >= last || !figure.isConnected) pause(); else set("frame", values.frame + 1);
-      }, spec.ms);
-    };
-    play.stop = pause;
-    const move = k => { pause(); set("frame", Math.max(0, Math.min(last, values.frame + k))); };
-    const playing = button(word.play, word.play, () => timer ? pause() : play());
-    button(word.back, "‹", () => move(-1));
-    button(word.next, "›", () => move(1));
-    slider(row, "frame", spec.step_label, {lo: 0, hi: last, step: 1}, v => String(spec.steps[v]));
-  }
-  for (const name in spec.choices) {
-    const c = spec.choices[name], row = add(form, "label", {class: "gan-choice"});
-    add(row, "span", {}, c.label);
-    const select = add(row, "select");
-    c.options.forEach((o, i) => { add(select, "option", {value: i}).textContent = say(o); });
-    controls[name] = () => { select.value = values[name]; };
-    select.addEventListener("change", () => set(name, +select.value));
-    controls[name]();
-  }
-  for (const name in spec.sliders) {
-    const s = spec.sliders[name], digits = (String(s.step).split(".")[1] || "").length;
-    slider(form, name, s.label, s, v => minus(v.toFixed(digits)));
-  }
-  const reset = add(form.querySelector(".gan-steps") || form, "button", {type: "button", class: "gan-reset"}, word.reset);
-  reset.addEventListener("click", () => {
-    if (play) play.stop();
-    Object.assign(values, start(spec));
-    for (const name in controls) controls[name]();
-    for (const p of panels) p.reset();
-    redraw();
-  });
+  const player = addControls({spec, values, controls, panels, set, redraw}, form, figure, output);
   const old = figure.querySelector(".gan-body"), caption = figure.querySelector("figcaption");
   old.replaceWith(body);
   caption.textContent = ""; rich(caption, spec.caption);
@@ -374,14 +405,8 @@ function mount(figure) {
     for (const p of panels) p.layout();
     redraw();
   }).observe(place);
-  if (spec.autoplay && play && !calm) { // plays while it is in view, until the reader takes over
-    const watch = new IntersectionObserver(([seen]) => {
-      if (!seen.isIntersecting) play.stop(); else if (!timer) play();
-    }, {threshold: 0.4});
-    const leave = () => watch.disconnect();
-    watch.observe(body);
-    for (const kind of ["pointerdown", "keydown"]) body.addEventListener(kind, leave, {once: true});
-  }
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (spec.autoplay && player && !calm) playInView(body, player);
 }
 function mountAll() {
   for (const figure of document.querySelectorAll("figure.gan-figure:not([data-ready])")) {

@@ -47,9 +47,8 @@ function unpack(s) {
 }
 
 // A node is {axes, data, run}: run() fills data, an array row by row over its axes (none: one number; two at most).
-// All arrays are made here, once; moving a slider only refills them.
-function engine(spec) {
-  const axes = {}, scope = {}, program = [], inputs = {};
+// All arrays are made once; moving a slider only refills them.
+function nodes(axes) {
   function node(names, run) {
     names = [...new Set(names)].sort((a, b) => axes[a].rank - axes[b].rank);
     return {axes: names, data: new Float64Array(names.reduce((size, a) => size * axes[a].n, 1)), run: run || (() => {})};
@@ -81,6 +80,11 @@ function engine(spec) {
     };
     return out;
   }
+  return {node, map, reduce};
+}
+// From trees to nodes; `scope` holds the node of each name
+function compiler(axes, scope) {
+  const {node, map, reduce} = nodes(axes);
   function build(tree) {
     if (typeof tree === "number") { const n = node([]); n.data[0] = tree; return n; }
     if (typeof tree === "string") { const n = scope[tree]; return {axes: n.axes, get data() { return n.data; }, run() {}}; }
@@ -96,15 +100,19 @@ function engine(spec) {
     const names = Object.keys(system), first = names.map(k => build(system[k][0]));
     const state = names.map(k => scope[k] = node([])), next = names.map(k => build(system[k][1]));
     const path = names.map(k => scope[k] = node(["n"]));
-    program.push({run() {
+    return {run() {
       let now = first, alive = true;
       for (let i = 0; i < axes.n.n; i++, now = next) {
         if (alive) { for (const n of now) n.run(); now.forEach((n, k) => { state[k].data[0] = n.data[0]; }); }
         alive = alive && state.every(n => Math.abs(n.data[0]) <= 1e6);
         path.forEach((n, k) => { n.data[i] = alive ? state[k].data[0] : NaN; });
       }
-    }});
+    }};
   }
+  return {node, build, iterate};
+}
+function engine(spec) {
+  const axes = {}, scope = {}, inputs = {}, {node, build, iterate} = compiler(axes, scope);
   spec.axes.forEach((a, rank) => {
     axes[a.name] = {rank, n: a.n};
     if (a.lo === undefined) return;
@@ -116,8 +124,7 @@ function engine(spec) {
   for (const name of scalars) inputs[name] = scope[name] = node([]);
   const recorded = Object.entries(spec.snapshots)
     .map(([name, s]) => ({s, all: unpack(s), node: scope[name] = node(s.axes)}));
-  for (const item of spec.program)
-    if (Array.isArray(item)) program.push(scope[item[0]] = build(item[1])); else iterate(item);
+  const program = spec.program.map(item => Array.isArray(item) ? scope[item[0]] = build(item[1]) : iterate(item));
   function run(values) {
     for (const name in inputs) inputs[name].data[0] = name === "step" ? spec.steps[values.frame] : values[name];
     for (const {s, all, node} of recorded) { // the frame of the moment is a window on the recording, not a copy
