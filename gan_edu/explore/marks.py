@@ -29,7 +29,8 @@ __all__ = [
 
 Text = str | Mapping[str, str]  # figure text: English, or {"en": ..., "zh": ...}
 SLOTS = ("x", "y", "z", "x0", "y0", "x1", "y1", "low", "high")  # what a mark may hold, as expressions
-# role -> colour and line style on paper; explore.css has the same roles for the screen
+# role -> colour, dash and width on paper. explore.css has the same for the screen, with colours for a dark theme, and so
+# has the stylesheet of the book; a test compares them.
 ROLES: dict[str, tuple[str, Any, float]] = {
     "data": ("#0072B2", "-", 2),
     "generator": ("#D55E00", "--", 2),

@@ -8,7 +8,10 @@ import statistics
 
 import pytest
 from scipy import stats
-from shared_figures import everything, two_gaussians
+from shared_figures import everything, figure, two_gaussians
+
+from gan_edu.explore import Heat, Panel
+from gan_edu.explore.marks import ROLES
 
 
 def picture(page) -> str:
@@ -117,6 +120,18 @@ def test_dark_theme_has_its_own_colours(show):
     assert ink(unnamed) == ink(dark)
     forced = show(two_gaussians().to_html(), theme="light", color_scheme="dark")
     assert ink(forced) == ink(light)
+
+
+def test_a_tint_ends_in_the_colours_of_generator_and_data(show):
+    panel = Panel(x=(-6, 6), y=(-3, 3), marks=[Heat("x + 0*y", lo=-1, hi=1)])
+    pixels = show(figure(panels=[panel]).to_html()).evaluate(
+        """() => { const c = document.querySelector('canvas');
+        const row = [...c.getContext('2d').getImageData(0, 0, c.width, 1).data];
+        return [row.slice(0, 4), row.slice(-4)]; }"""
+    )
+    for role, pixel in zip(("generator", "data"), pixels, strict=True):
+        wanted = [int(ROLES[role][0][i : i + 2], 16) for i in (1, 3, 5)]
+        assert pixel[:3] == pytest.approx(wanted, abs=2)  # the canvas stores them multiplied with the opacity
 
 
 def test_a_phone_shows_everything_in_a_legible_size(show):
