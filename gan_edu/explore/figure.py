@@ -43,7 +43,7 @@ class Figure:
         formulas: name -> expression in the names before it, in order.
         iterate: name -> (first, next), all updated at once, `iterations` times; arrays over ``n``, NaN beyond 1e6.
         readout: label -> scalar expression, shown as a number; or a list of such pairs.
-        width: the greatest width in pixels; columns: how many panels stand side by side where there is room.
+        columns: how many panels stand side by side where there is room.
 
     Raises:
         ValueError: whatever the page could not draw: unknown names, other syntax, wrong shapes, values out of range.
@@ -80,7 +80,6 @@ class Figure:
         iterate: Mapping[str, tuple[str, str]] | None = None,
         iterations: int = 400,
         readout: Mapping[str, str] | Sequence[tuple[Text, str]] = (),
-        width: int = 640,
         columns: int = 1,
     ):
         need(alt and panels, "a figure must have a text alternative and a panel; give alt=... and panels=[...]")
@@ -96,7 +95,7 @@ class Figure:
         self._data: dict[str, Array] = {}
         self._start = {name: s.value for name, s in self._sliders.items()} | {"frame": frame}
         self._start |= {name: c.value for name, c in self._choices.items()}
-        text = {"title": title, "alt": alt, "caption": caption, "width": width, "columns": columns}
+        text = {"title": title, "alt": alt, "caption": caption, "width": 640, "columns": columns}
         time = {"steps": self._steps, "step_label": step_label, "ms": ms, "frame": frame, "autoplay": autoplay}
         self.spec: dict[str, Any] = {
             **text,
