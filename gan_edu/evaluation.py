@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import KDTree
 from scipy.special import logsumexp, ndtr
-from scipy.stats import binom, wasserstein_distance
 
 from gan_edu.densities import GaussianMixture
-from gan_edu.divergences import js, transport
+from gan_edu.divergences import js
 from gan_edu.quadrature import as_points
+from gan_edu.transport import transport
 
 __all__ = [
     "Coverage",
@@ -139,7 +139,7 @@ def nearest_neighbours(samples: ArrayLike, data: ArrayLike, k: int = 1) -> tuple
     x, y = as_points(samples, "samples"), as_points(data, "data")
     if x.shape[1] != y.shape[1] or not 1 <= k <= len(y):
         raise ValueError(f"dimensions must agree and k be in 1..{len(y)}, got {x.shape[1]}, {y.shape[1]} and k = {k}")
-    distance, index = KDTree(y).query(x, k=[*range(1, k + 1)])
+    distance, index = scipy.spatial.KDTree(y).query(x, k=[*range(1, k + 1)])
     return distance, index
 
 
@@ -179,12 +179,13 @@ def interval(values: ArrayLike, level: float = 0.95) -> Interval:
             f"values must be finite and level inside (0, 1), got level {level}; count diverged members apart"
         )
     n = len(x)
-    rank = int(binom.ppf((1 - level) / 2, n, 0.5)) + 1 if n else 0
-    while rank > 0 and 1 - 2 * binom.cdf(rank - 1, n, 0.5) < level - 1e-12:
+    heads = scipy.stats.binom(n, 0.5)
+    rank = int(heads.ppf((1 - level) / 2)) + 1 if n else 0
+    while rank > 0 and 1 - 2 * heads.cdf(rank - 1) < level - 1e-12:
         rank -= 1
     if rank < 1:
         raise ValueError(f"level {level} needs more values than the {n} given; train more members or lower the level")
-    held = 1 - 2 * float(binom.cdf(rank - 1, n, 0.5))
+    held = 1 - 2 * float(heads.cdf(rank - 1))
     return Interval(float(x[rank - 1]), float(np.median(x)), float(x[n - rank]), held)
 
 
@@ -236,7 +237,9 @@ def sample_w1(samples: ArrayLike, target: GaussianMixture | ArrayLike) -> Array:
         there = law.sample(PLANE, generator=0) if isinstance(law, GaussianMixture) else _even(law)
 
     def distance(rows: Array) -> float:
-        return float(wasserstein_distance(rows[:, 0], there)) if dim == 1 else transport(_even(rows), there).cost
+        if dim > 1:
+            return transport(_even(rows), there).cost
+        return float(scipy.stats.wasserstein_distance(rows[:, 0], there))
 
     flat = x.reshape(-1, *x.shape[-2:])
     result: Array = np.array([distance(rows) if np.isfinite(rows).all() else np.nan for rows in flat])

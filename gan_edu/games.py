@@ -36,6 +36,11 @@ def _reconstruction_error(out: Tensor, x: Tensor) -> Tensor:
     return distance
 
 
+def square(norm: Tensor) -> Tensor:
+    """What R1 charges, n^2."""
+    return norm**2
+
+
 OUTPUTS = ("logit", "label", "score", "energy")
 PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
     "two-sided": lambda norm: (norm - 1) ** 2,
@@ -124,6 +129,44 @@ def ebgan(margin: float = 1.0) -> Game:
     )
 
 
+def _minimax_loss(d_fake: Tensor) -> Tensor:
+    """E log(1 - D(fake))."""
+    return -_softplus(d_fake).mean(-1)
+
+
+def _non_saturating_loss(d_fake: Tensor) -> Tensor:
+    """-E log D(fake)."""
+    return _softplus(-d_fake).mean(-1)
+
+
+def _raise_loss(d_fake: Tensor) -> Tensor:
+    """-E f(fake)."""
+    return -d_fake.mean(-1)
+
+
+def _squares_loss(d_real: Tensor, d_fake: Tensor) -> Tensor:
+    """E(D(real) - 1)^2 / 2 + E D(fake)^2 / 2."""
+    return ((d_real - 1) ** 2).mean(-1) / 2 + (d_fake**2).mean(-1) / 2
+
+
+def _square_loss(d_fake: Tensor) -> Tensor:
+    """E(D(fake) - 1)^2 / 2."""
+    return ((d_fake - 1) ** 2).mean(-1) / 2
+
+
+# loss -> its derivative by each number, times the batch, and penalty -> its own; autograd finds those that are not here
+SLOPES: dict[Callable[..., Tensor], Callable[..., tuple[Tensor, ...]]] = {
+    _label_loss: lambda r, f: (-torch.sigmoid(-r), torch.sigmoid(f)),
+    _minimax_loss: lambda f: (-torch.sigmoid(f),),
+    _non_saturating_loss: lambda f: (-torch.sigmoid(-f),),
+    _critic_loss: lambda r, f: (-torch.ones_like(r), torch.ones_like(f)),
+    _raise_loss: lambda f: (-torch.ones_like(f),),
+    _squares_loss: lambda r, f: (r - 1, f),
+    _square_loss: lambda f: (f - 1,),
+    PENALTIES["two-sided"]: lambda n: (2 * (n - 1),),
+    PENALTIES["one-sided"]: lambda n: (2 * relu(n - 1),),
+    square: lambda n: (2 * n,),
+}
 _W1 = "W1(p_data, p_g), if D is an optimal 1-Lipschitz critic"
 GAMES: dict[str, Game] = {
     game.name: game
@@ -131,21 +174,21 @@ GAMES: dict[str, Game] = {
         Game(
             "minimax",
             _label_loss,
-            lambda d_fake: -_softplus(d_fake).mean(-1),  # E log(1 - D(fake))
+            _minimax_loss,
             "2 JS(p_data, p_g) - log 4",
             "Goodfellow et al. (2014), equation 1 and algorithm 1",
         ),
         Game(
             "non-saturating",
             _label_loss,
-            lambda d_fake: _softplus(-d_fake).mean(-1),  # -E log D(fake)
+            _non_saturating_loss,
             "KL(p_g || p_data) - 2 JS(p_data, p_g), in its gradient",
             "Goodfellow et al. (2014), section 3; Arjovsky and Bottou (2017), theorem 2.5",
         ),
         Game(
             "least-squares",
-            lambda d_real, d_fake: ((d_real - 1) ** 2).mean(-1) / 2 + (d_fake**2).mean(-1) / 2,
-            lambda d_fake: ((d_fake - 1) ** 2).mean(-1) / 2,
+            _squares_loss,
+            _square_loss,
             "E_{p_g}[(1 - D*)^2] / 2 in its gradient, D* = p_data / (p_data + p_g)",
             "Mao et al. (2017), with the labels 0 and 1",
             output="label",
@@ -153,7 +196,7 @@ GAMES: dict[str, Game] = {
         Game(
             "wgan-clip",
             _critic_loss,
-            lambda d_fake: -d_fake.mean(-1),
+            _raise_loss,
             _W1,
             "Arjovsky et al. (2017), algorithm 1",
             output="score",
@@ -162,7 +205,7 @@ GAMES: dict[str, Game] = {
         Game(
             "wgan-gp",
             _critic_loss,
-            lambda d_fake: -d_fake.mean(-1),
+            _raise_loss,
             _W1,
             "Gulrajani et al. (2017), algorithm 1",
             output="score",
@@ -172,7 +215,7 @@ GAMES: dict[str, Game] = {
         Game(
             "wgan-gp-one-sided",
             _critic_loss,
-            lambda d_fake: -d_fake.mean(-1),
+            _raise_loss,
             _W1,
             "Petzka et al. (2018)",
             output="score",
@@ -183,7 +226,7 @@ GAMES: dict[str, Game] = {
         Game(
             "feature-matching",
             _label_loss,
-            lambda d_fake: _softplus(-d_fake).mean(-1),
+            _non_saturating_loss,
             "|E f(real) - E f(fake)|^2 for the features f of D's last hidden layer",
             "Salimans et al. (2016), section 3.1",
             match_features=True,

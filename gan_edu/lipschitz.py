@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog, minimize
 from torch import Tensor
 
 from gan_edu.networks import Ensemble
@@ -142,7 +142,7 @@ def lipschitz_lower_bound(critic: Critic, points: Tensor | ArrayLike, *, climb: 
     for start in x[norms.argsort(descending=True)[:climb]].double().numpy():
         simplex = np.vstack([start, start + np.diag(np.where(spread > 0, spread, 1e-2))])
         options = {"initial_simplex": simplex, "xatol": 1e-10, "fatol": 1e-15, "maxiter": 400 * len(start)}
-        found = minimize(negative, start, method="Nelder-Mead", options=options)
+        found = scipy.optimize.minimize(negative, start, method="Nelder-Mead", options=options)
         if -found.fun > best:
             best, where = -float(found.fun), found.x
     return best, where
@@ -305,7 +305,7 @@ def _halves(walls: Array, inside: Array, on: Array, h: Array, c: float) -> list[
         x, depth = inside, sign * float(wall[:-1] @ inside + wall[-1])
         if depth <= 1e-7:
             # Chebyshev's centre: the point whose distance to the nearest wall, at most 1, is largest.
-            found = linprog(
+            found = scipy.optimize.linprog(
                 np.r_[np.zeros(len(h)), -1.0],
                 A_ub=np.column_stack([-rows[:, :-1], np.ones(len(rows))]),
                 b_ub=rows[:, -1],

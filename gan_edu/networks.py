@@ -9,6 +9,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -111,12 +112,24 @@ class Ensemble(torch.nn.Module):
         """Number E of networks."""
         return int(self.weights[0].shape[0])
 
+    def flatten(self) -> Tensor:
+        """All parameters in one tensor, (E, P), in whose memory they live from now on: row e is member e."""
+        parameters = list(self.parameters())
+        flat = torch.cat([p.detach().flatten(1) for p in parameters], 1)
+        for p, piece in zip(parameters, torch.split(flat, [p[0].numel() for p in parameters], 1), strict=True):
+            p.data = piece.view(p.shape)
+        return flat
+
     def part(self, members: slice) -> Ensemble:
         """Some of the networks, in the same memory: what trains the part trains the whole."""
         part = copy.deepcopy(self)
         for mine, whole in zip(part.parameters(), self.parameters(), strict=True):
             mine.data = whole.data[members]
         return part
+
+    def layers(self) -> Layers:
+        """The parameters as plain tensors."""
+        return Layers([w.detach() for w in self.weights], [b.detach() for b in self.biases], self.activation)
 
     def forward(self, x: Tensor, among: Tensor | None = None) -> Tensor:
         """Output of every member for its own batch x, shape (E, N, in); `among` as in `features`."""
@@ -167,3 +180,131 @@ class Ensemble(torch.nn.Module):
         """M of every sample, (E, N, B, C), from its features (E, W, N)."""
         m = torch.bmm(self.kernels[0].mT, h).mT
         return m.reshape(*m.shape[:2], -1, KERNEL_DIM)
+
+
+class Room:
+    """Memory that every step uses again: a tensor that was made once is taken, and given back."""
+
+    def __init__(self) -> None:
+        self.made: list[Tensor] = []
+        self.free: dict[tuple[int, ...], list[Tensor]] = {}
+
+    def take(self, like: Tensor, *shape: int) -> Tensor:
+        """A tensor of this shape with whatever numbers in it, of the kind of another."""
+        free = self.free.setdefault(shape, [])
+        if not free:
+            free.append(like.new_empty(shape))
+            self.made.append(free[0])
+        return free.pop()
+
+    def give(self, back: Tensor) -> None:
+        """Return a tensor that is needed no more."""
+        self.free[tuple(back.shape)].append(back)
+
+    def clear(self) -> None:
+        """Return all."""
+        for free in self.free.values():
+            free.clear()
+        for each in self.made:
+            self.give(each)
+
+
+def _relu_back(d: Tensor, h: Tensor) -> Tensor:
+    torch.ops.aten.threshold_backward.grad_input(d, h, 0, grad_input=d)
+    return d
+
+
+# name -> what multiplies d, in place, by the activation's slope where its output is h
+_BACK: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": _relu_back,
+    "softplus": lambda d, h: d.mul_(-torch.expm1(-h)),
+    "tanh": lambda d, h: d.mul_(1 - h * h),
+}
+
+
+class Layers(NamedTuple):
+    """The layers of an ensemble as plain tensors, in the memory of its parameters."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+    activation: str
+
+
+class Pass:
+    """Layers forward and backward, written out: what autograd would do, in memory that is kept.
+
+    Args:
+        layers: those of an ensemble without kernels.
+        x: its inputs, (E, in, N), samples last.
+        room: memory for what lies between the layers.
+        depth: how many layers; all if left out.
+
+    Attributes:
+        out: the output of the last of them, (E, out, N): a leaf, at which autograd ends and `back` begins.
+        d: gradient of the loss by it, once that is known.
+    """
+
+    d: Tensor | None = None
+
+    def __init__(self, layers: Layers, x: Tensor, room: Room, depth: int | None = None) -> None:
+        self.of, self.room, self.h = layers, room, [x.detach()]
+        last = len(layers.weights) - 1
+        for l, (weight, bias) in enumerate(zip(layers.weights[:depth], layers.biases, strict=False)):
+            out = room.take(x, len(weight), weight.shape[2], x.shape[2])
+            torch.baddbmm(bias.mT, weight.mT, self.h[-1], out=out)
+            # Between the layers stands the activation, after the last none.
+            self.h.append(ACTIVATIONS[layers.activation](out) if l < last else out)
+        self.out = self.h[-1].detach().requires_grad_()
+
+    def back(self, d: Tensor, learns: bool = True, inputs: bool = False) -> tuple[list[Tensor], Tensor]:
+        """From d = dL/d out, gradients by weights and biases (none if nothing learns), and by the inputs if asked for.
+
+        Through the activation, d *= act'; then dL/dW_l = h_l d^T, dL/db_l = sum d, and for the layer below d = W_l d.
+        """
+        by_weight, by_bias = list[Tensor](), list[Tensor]()
+        d = self.room.take(d, *d.shape).copy_(d)
+        for l in reversed(range(len(self.h) - 1)):
+            if l < len(self.of.weights) - 1:
+                d = _BACK[self.of.activation](d, self.h[l + 1])
+            if learns:
+                by_weight.insert(0, torch.bmm(self.h[l], d.mT))
+                by_bias.insert(0, d.sum(2).unsqueeze(1))
+            if l or inputs:
+                below = torch.bmm(self.of.weights[l], d, out=self.room.take(d, *self.h[l].shape))
+                self.room.give(d)
+                d = below
+        return by_weight + by_bias, d
+
+
+class Slopes:
+    """`Ensemble.slopes` of a ReLU net, and backward by its weights, written out.
+
+    Near almost every x such a net is linear, so which units are on is a constant: the slope is a product of weights, and
+    its derivative by one of them is the product of the others.
+
+    Attributes:
+        out: gradient of the one output by the input, (E, in, N), samples last: a leaf, as in `Pass`.
+        d: gradient of the loss by it, once that is known.
+    """
+
+    d: Tensor | None = None
+
+    def __init__(self, layers: Layers, x: Tensor, room: Room) -> None:
+        self.of, self.room, self.arriving = layers, room, list[Tensor]()
+        *inner, last = layers.weights
+        self.h = Pass(layers, x, room, len(inner)).h
+        slope = last.expand(-1, -1, x.shape[2])
+        for weight, below, above in zip(reversed(inner), self.h[-2::-1], reversed(self.h), strict=False):
+            on = _relu_back(room.take(x, *above.shape).copy_(slope), above)
+            self.arriving.insert(0, on)
+            slope = torch.bmm(weight, on, out=room.take(x, *below.shape))
+        self.out = slope.detach().requires_grad_()
+
+    def back(self, v: Tensor) -> tuple[list[Tensor], Tensor]:
+        """From v = dL/d out upwards: dL/dW_l = v (what arrives at l)^T, then v = on_l (W_l^T v)."""
+        by_weight = list[Tensor]()
+        for weight, arriving, above in zip(self.of.weights, self.arriving, self.h[1:], strict=False):
+            by_weight.append(torch.bmm(v, arriving.mT))
+            v = torch.bmm(weight.mT, v, out=self.room.take(v, *above.shape))
+            v = _relu_back(v, above)
+        return [*by_weight, v.sum(2, keepdim=True), *(torch.zeros_like(b) for b in self.of.biases)], v

@@ -128,6 +128,19 @@ def plot_fit(
         return _plot_plane(p_data, fit, snapshot, ax, member or 0)
     if p_data.dim != 1:
         raise ValueError(f"plot_fit draws dimension 1 or 2, got {p_data.dim}; project the samples first")
+    return _plot_line(p_data, fit, discriminator, snapshot, ax, member, limits)
+
+
+def _plot_line(
+    p_data: GaussianMixture,
+    fit: Run | GaussianMixture,
+    discriminator: Callable[[Array], ArrayLike] | None,
+    snapshot: int,
+    ax: Axes,
+    member: int | None,
+    limits: tuple[float, float] | None,
+) -> Axes:
+    """Both densities, and D on the right axis."""
     reach = 4 * p_data.stds
     low, high = limits or (float((p_data.means[:, 0] - reach).min()), float((p_data.means[:, 0] + reach).max()))
     mass = float(p_data.cdf(high) - p_data.cdf(low))

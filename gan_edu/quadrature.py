@@ -122,6 +122,20 @@ def _squares(laws: Sequence[GaussianMixture], cover: Sequence[GaussianMixture], 
     return np.concatenate(done_low), np.concatenate(done_size)
 
 
+def _first_cells(laws: Sequence[Density], cover: Sequence[Density], reach: float, pieces: int) -> tuple[Array, Array]:
+    """Cells around `cover` that are fine enough for `laws`, cut into `pieces` along each axis: (low (C, d), size (C, d))."""
+    for law in laws:
+        if isinstance(law, GaussianMixture) and (np.spacing(np.abs(law.means).max(1)) > 1e-4 * law.stds).any():
+            raise ValueError(
+                "the integral would miss mass: a component is narrower than 10000 spacings of the floating-point numbers "
+                "around its mean; shift or scale the problem"
+            )
+    dim = cover[0].dim
+    low, size = _intervals(laws, cover, reach) if dim == 1 else _squares(laws, cover, reach)  # type: ignore[arg-type]
+    corners = np.stack(np.meshgrid(*[np.arange(pieces) / pieces] * dim, indexing="ij"), -1).reshape(-1, dim)
+    return (low[:, None] + corners * size[:, None]).reshape(-1, dim), np.repeat(size / pieces, len(corners), axis=0)
+
+
 def integrate(
     f: Function,
     laws: Sequence[Density],
@@ -139,19 +153,7 @@ def integrate(
     """
     cover = cover or laws
     dim = cover[0].dim
-    reach = reach or REACH[dim]
-    for law in laws:
-        if isinstance(law, GaussianMixture) and (np.spacing(np.abs(law.means).max(1)) > 1e-4 * law.stds).any():
-            raise ValueError(
-                "the integral would miss mass: a component is narrower than 10000 spacings of the floating-point numbers "
-                "around its mean; shift or scale the problem"
-            )
-    low, size = _intervals(laws, cover, reach) if dim == 1 else _squares(laws, cover, reach)  # type: ignore[arg-type]
-    corners = np.stack(np.meshgrid(*[np.arange(pieces) / pieces] * dim, indexing="ij"), -1).reshape(-1, dim)
-    low, size = (
-        (low[:, None] + corners * size[:, None]).reshape(-1, dim),
-        np.repeat(size / pieces, len(corners), axis=0),
-    )
+    low, size = _first_cells(laws, cover, reach or REACH[dim], pieces)
     grids = [np.stack(np.meshgrid(*[(node + 1) / 2] * dim, indexing="ij"), -1) for node, _ in RULES[dim]]
     factors = [np.prod(np.meshgrid(*[weight / 2] * dim, indexing="ij"), axis=0) for _, weight in RULES[dim]]
     nodes = np.concatenate([grid.reshape(-1, dim) for grid in grids])

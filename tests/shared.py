@@ -1,13 +1,15 @@
-"""What several test files use: a logistic discriminator, and a member of an ensemble as an ordinary network."""
+"""What several test files use: how theorems are tried, a logistic discriminator, a member as an ordinary network."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from hypothesis import settings
 from scipy.special import expit
 
 from gan_edu.networks import Ensemble
 
+prove = settings(max_examples=25, deadline=None, derandomize=True)
 LAYERS = {"relu": torch.nn.ReLU, "softplus": torch.nn.Softplus, "tanh": torch.nn.Tanh}
 
 

@@ -108,7 +108,9 @@ def test_the_page_needs_no_import_of_the_package() -> None:
 @pytest.mark.site
 @pytest.mark.parametrize("module", MODULES)
 def test_every_public_name_has_an_entry(page: str, module: str) -> None:
-    assert f'id="gan_edu.{module}"' in page, f"gan_edu.{module} is not on the page"
+    assert re.search(rf'<p class="gan-module" id="gan_edu\.{module}(-module)?">', page), (
+        f"gan_edu.{module} is not on the page"
+    )
     for name, thing in public(module).items():
         where = anchor(module, name)
         head, body = entry(page, where)
@@ -318,6 +320,14 @@ def test_a_package_shows_what_it_has_from_its_files(package: Any) -> None:
     assert package.signature(three["h"], "gan_edu.three.h") == "gan_edu.three.h(c: gan_edu.three.C)"
     assert package.signature(three["C"]["m"], "m") == "m(t: str | int) -> gan_edu.D"
     assert three["h"].module.imports == {"no": "nothing", "D": "gan_edu.two.D"}
+
+
+def test_a_module_gives_way_to_its_function_of_the_same_name(extension: Any, folder: Path) -> None:
+    (folder / "__init__.py").write_text("from gan_edu.two import two\n__all__ = ['two']\n")
+    (folder / "one.py").write_text("from gan_edu.two import two as two\n__all__ = []\n")
+    (folder / "two.py").write_text("__all__ = ['two']\ndef two(): ...\n")
+    anchors = extension.Package(folder.parent).anchors
+    assert anchors == {"gan_edu.one": "gan_edu.one", "gan_edu.two": "gan_edu.two-module", "two": "gan_edu.two"}
 
 
 def test_a_name_without_one_home_stops_the_build(extension: Any, folder: Path) -> None:

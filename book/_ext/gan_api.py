@@ -73,7 +73,9 @@ class Package:
         common: set[str] = set()
         for each in self.tree.exports or []:  # a starred name stands for the keys of a dict
             common |= {each} if isinstance(each, str) else {*ast.literal_eval(str(self.tree[each.name].value))}
-        self.anchors = {f"{PACKAGE}.{name}": f"{PACKAGE}.{name}" for name in self.tree.modules}
+        # A module may hold a common name that is its own, and `gan_edu.transport` then belongs to that.
+        paths = {name: f"{PACKAGE}.{name}" for name in self.tree.modules}
+        self.anchors = {path: f"{path}-module" if name in common else path for name, path in paths.items()}
         for module in self.tree.modules.values():
             for name in module.exports or []:
                 try:  # a package such as `explore` has its names from its files
@@ -138,7 +140,8 @@ class PackageModule(SphinxDirective):
         except (griffe.GriffeError, SyntaxError, ValueError) as error:
             raise self.error(f"package-module: {error}") from None
         path = self.module.path
-        label = nodes.paragraph("", "", nodes.literal("", path), classes=["gan-module"], ids=[path])
+        anchor = self.package.anchors[path]
+        label = nodes.paragraph("", "", nodes.literal("", path), classes=["gan-module"], ids=[anchor])
         links = (nodes.paragraph("", "", self.link(name)) for name in self.module.exports)
         names = nodes.bullet_list("", *(nodes.list_item("", link) for link in links), classes=["gan-names"])
         # A docstring is shown as it is written.

@@ -7,8 +7,8 @@ import math
 import statistics
 
 import pytest
+from figures import everything, figure, two_gaussians
 from scipy import stats
-from shared_figures import everything, figure, two_gaussians
 
 from gan_edu.explore import Heat, Panel
 from gan_edu.explore.marks import ROLES

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from shared_figures import everything, figure, two_gaussians
+from figures import everything, figure, two_gaussians
 
 from gan_edu.explore import Choice, Heat, Line, Marker, Panel, Slider, Snapshots, VLine
 

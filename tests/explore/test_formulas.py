@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from figures import figure, two_gaussians
 from scipy import integrate, special, stats
-from shared_figures import figure, two_gaussians
 
 
 def test_js_of_two_gaussians_against_quadrature():

@@ -6,7 +6,7 @@ import html as html_module
 import json
 
 import numpy as np
-from shared_figures import description, everything, figure, two_gaussians
+from figures import description, everything, figure, two_gaussians
 
 from gan_edu import explore
 from gan_edu.explore.formulas import FUNCTIONS, REDUCTIONS

@@ -6,7 +6,7 @@ import base64
 import io
 
 import pytest
-from shared_figures import everything, figure, two_gaussians
+from figures import everything, figure, two_gaussians
 
 
 @pytest.mark.parametrize("make", [two_gaussians, everything, figure])
