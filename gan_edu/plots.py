@@ -17,14 +17,15 @@ from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import ArrayLike, NDArray
 
 from gan_edu.densities import GaussianMixture
+from gan_edu.explore.marks import ROLES
 from gan_edu.games import find_game
 from gan_edu.training import Run
 
 __all__ = ["COLORS", "plot_band", "plot_field", "plot_fit", "plot_history", "use_style"]
 
 Array = NDArray[np.float64]
-COLORS = {"data": "#0072B2", "generator": "#D55E00", "discriminator": "#444444", "optimal": "#009E73"}
-"""Colour of each role, on every figure of the book."""
+COLORS = {role: colour for role, (colour, _, _) in ROLES.items()}
+"""Colour of each role, on every figure of the book: those of `gan_edu.explore` for the light theme."""
 OPINION = LinearSegmentedColormap.from_list("opinion", [COLORS["generator"], "white", COLORS["data"]])
 
 

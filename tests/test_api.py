@@ -17,7 +17,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
-MODULES = sorted(path.stem for path in (ROOT / "gan_edu").glob("*.py") if path.stem != "__init__")
+# A module is a file or a package; the files of a package are its own affair.
+MODULES = sorted(
+    {p.stem for p in (ROOT / "gan_edu").glob("[a-z]*.py")}
+    | {p.parent.name for p in (ROOT / "gan_edu").glob("*/__init__.py")}
+)
 MARKDOWN = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
 CHAPTERS = {path.name[:2]: path.stem for path in (ROOT / "book").glob("[0-9][0-9]_*.ipynb")}
 
@@ -132,7 +136,7 @@ def test_methods_stand_beneath_their_class(page: str, module: str) -> None:
             continue
         for part, made in vars(thing).items():
             made = made.__func__ if isinstance(made, staticmethod) else made
-            ours = isinstance(made, property) or getattr(made, "__module__", "") == f"gan_edu.{module}"
+            ours = isinstance(made, property) or getattr(made, "__module__", "").startswith(f"gan_edu.{module}")
             if ours and not part.startswith("_") and inspect.getdoc(made) and not inspect.isclass(made):
                 head, _ = entry(page, f"{anchor(module, name)}.{part}")
                 assert part in head
@@ -162,7 +166,7 @@ def test_chapters_are_linked(page: str) -> None:
                 assert re.search(rf'href="{CHAPTERS[number]}\.html">.*?{number}<', text, re.S), (
                     f"chapter {number} is in the book, and no link leads there from {text_of(text)!r}"
                 )
-    said = re.findall(r"Chapter: ([^\n]*)", "\n".join(p.read_text("utf-8") for p in (ROOT / "gan_edu").glob("*.py")))
+    said = re.findall(r"Chapter: ([^\n]*)", "\n".join(p.read_text("utf-8") for p in (ROOT / "gan_edu").rglob("*.py")))
     assert named, "some entry must name a chapter"
     assert len(re.findall(r">Chapter<", page)) > len(said) // 2, "the page must show the chapters that docstrings name"
 
@@ -270,7 +274,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def package(extension: Any, folder: Path) -> Any:
-    """A package of two modules that are read and could not be imported."""
+    """A package of three modules, one of them a package, that are read and could not be imported."""
     (folder / "__init__.py").write_text('_LAZY = {"D": "two"}\n__all__ = ["f", *_LAZY]\n')
     (folder / "one.py").write_text(
         "import nothing\nArray = nothing.Array\nLaw = Array | str\n"
@@ -283,6 +287,12 @@ def package(extension: Any, folder: Path) -> Any:
         "@dataclass\nclass D(_B):\n    a: Law\n    '''Said of a.'''\n    e: list = field(default_factory=list, kw_only=True)\n"
         "class T(NamedTuple):\n    low: float\n    '''The end.'''\n"
         "def g(d: D | list[T]): ...\n"
+    )
+    (folder / "three").mkdir()
+    (folder / "three" / "__init__.py").write_text("from gan_edu.three.inner import C, h\n__all__ = ['C', 'h']\n")
+    (folder / "three" / "inner.py").write_text(
+        "import nothing as no\nfrom gan_edu.two import D\nText = str | int\n"
+        "class C:\n    def m(self, t: Text) -> D:\n        'Of C.'\ndef h(c: C): 'Two words.'\n"
     )
     return extension.Package(folder.parent)
 
@@ -302,6 +312,16 @@ def test_signatures_are_read_without_an_import(package: Any) -> None:
     assert two["T"].parameters["low"].docstring.value == "The end."
 
 
+def test_a_package_shows_what_it_has_from_its_files(package: Any) -> None:
+    assert sorted(package.tree.modules) == ["one", "three", "two"]
+    three = package.tree["three"]
+    assert {name for name in package.anchors if "three" in package.anchors[name]} == {"gan_edu.three", "C", "C.m", "h"}
+    assert package.anchors["C.m"] == "gan_edu.three.C.m"
+    assert package.signature(three["h"], "gan_edu.three.h") == "gan_edu.three.h(c: gan_edu.three.C)"
+    assert package.signature(three["C"]["m"], "m") == "m(t: str | int) -> gan_edu.D"
+    assert three["h"].module.imports == {"no": "nothing", "D": "gan_edu.two.D"}
+
+
 def test_a_module_gives_way_to_its_function_of_the_same_name(extension: Any, folder: Path) -> None:
     (folder / "__init__.py").write_text("from gan_edu.two import two\n__all__ = ['two']\n")
     (folder / "one.py").write_text("from gan_edu.two import two as two\n__all__ = []\n")
@@ -313,6 +333,9 @@ def test_a_module_gives_way_to_its_function_of_the_same_name(extension: Any, fol
 def test_a_name_without_one_home_stops_the_build(extension: Any, folder: Path) -> None:
     (folder / "__init__.py").write_text("__all__ = []\n")
     (folder / "one.py").write_text("__all__ = ['gone']\n")
+    with pytest.raises(ValueError, match=r"gan_edu\.one must define what its __all__ names, and defines no 'gone'"):
+        extension.Package(folder.parent)
+    (folder / "one.py").write_text("from gan_edu.two import gone\n__all__ = ['gone']\n")
     with pytest.raises(ValueError, match=r"gan_edu\.one must define what its __all__ names, and defines no 'gone'"):
         extension.Package(folder.parent)
     for name in ("one", "two"):

@@ -2,12 +2,17 @@
 
 The stored outputs are the book. So the same notebook gives the same bytes: no times, no interpreter's
 version, no state of widgets; cell ids, counts and outputs stay.
+
+Each stored figure of gan_edu.explore carries its script and style. After a change of these alone `--renew-scripts`
+writes them into the stored figures, and executes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +25,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbstripout import strip_output
+from retarget import dump
 
 # Progress bars are for readers: a stored one would hold times.
 os.environ["TQDM_DISABLE"] = "1"
@@ -83,6 +89,61 @@ def execute(path: Path, timeout: float = 1200) -> str | None:
     return None
 
 
+def renewed(html: str) -> str:
+    """Return a stored figure with today's style and script; ValueError if today's package would not store the rest."""
+    sys.path.insert(0, str(ROOT))
+    from gan_edu.explore import Figure, Panel
+    from gan_edu.explore.page import fragment
+
+    def rest(text: str) -> str:
+        return re.sub(r"<style>.*?</style>|<script>.*?</script>", "", text, flags=re.DOTALL)
+
+    panel = Panel(x=(0, 1), y=(0, 1), marks=[])
+    try:
+        spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
+        known = {*spec} == {*Figure(alt="any", panels=[panel]).spec} and all(
+            {*p} == {*vars(panel)} for p in spec["panels"]
+        )
+        new = fragment(spec)
+    except (TypeError, KeyError, AttributeError, json.JSONDecodeError):
+        known, new = False, ""
+    if not known or rest(new) != rest(html):
+        raise ValueError(
+            "a stored figure must be one that today's gan_edu.explore describes alike, and this one is not"
+        )
+    return new
+
+
+def renew_scripts(path: Path) -> bool:
+    """Renew the stored figures of the notebook at `path`, every other byte as it is; say which, and what is refused."""
+    text = path.read_text(encoding="utf-8")
+    nb = json.loads(text)
+    if dump(nb) != text:
+        print(
+            f"{path.name} must be normalised: run `python tools/notebooks.py --only-normalise {path}`", file=sys.stderr
+        )
+        return False
+    done, refused = [], []
+    for cell in nb["cells"]:
+        for output in cell.get("outputs", []):
+            html = "".join(output.get("data", {}).get("text/html", []))
+            if "gan-figure" not in html:
+                continue
+            try:
+                new = renewed(html)
+            except ValueError as error:
+                refused.append(f"{path.name}, cell {cell['id']!r}: {error}; run `make notebooks NB={path.stem}`")
+                continue
+            if new != html:
+                output["data"]["text/html"] = new.splitlines(keepends=True)
+                done.append(cell["id"])
+    if done:
+        path.write_text(dump(nb), encoding="utf-8", newline="\n")
+    print(f"{path.name}: renewed {', '.join(map(repr, done)) or 'nothing'}")
+    print(*refused, sep="\n", end="\n" if refused else "", file=sys.stderr)
+    return not refused
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -90,6 +151,9 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default 2)")
     parser.add_argument("--only-normalise", action="store_true", help="leave the outputs as they are")
+    parser.add_argument(
+        "--renew-scripts", action="store_true", help="write today's script and style into the stored figures, no more"
+    )
     arguments = parser.parse_args()
     paths = [p if p.suffix == ".ipynb" else ROOT / "book" / f"{p.name}.ipynb" for p in arguments.notebooks]
     paths = paths or sorted((ROOT / "book").glob("*.ipynb"))
@@ -100,6 +164,9 @@ def main() -> int:
         for path in paths:
             nbformat.write(normalise(nbformat.read(path, as_version=4)), path)
         return 0
+    if arguments.renew_scripts:
+        renewed_all = [renew_scripts(path) for path in paths]  # the others too where one is refused
+        return 0 if all(renewed_all) else 1
 
     def timed(path: Path) -> bool:
         start = time.monotonic()

@@ -1,5 +1,7 @@
 """The description of the package: the directive `package-module` shows what one module's `__all__` names.
 
+A module may be a package: its names stand under the package, wherever in it they are defined.
+
 The sources are read by griffe and never imported, so torch need not be there; Sphinx sets the signatures.
 """
 
@@ -76,12 +78,15 @@ class Package:
         self.anchors = {path: f"{path}-module" if name in common else path for name, path in paths.items()}
         for module in self.tree.modules.values():
             for name in module.exports or []:
-                if name not in module.members:
-                    raise ValueError(f"{module.path} must define what its __all__ names, and defines no {name!r}")
+                try:  # a package such as `explore` has its names from its files
+                    parts = methods(module[name])
+                except (KeyError, griffe.AliasResolutionError):
+                    message = f"{module.path} must define what its __all__ names, and defines no {name!r}"
+                    raise ValueError(message) from None
                 if name in self.anchors:
                     raise ValueError(f"a public name must belong to one module, and {name!r} belongs to two")
                 self.anchors[name] = f"{PACKAGE if name in common else module.path}.{name}"
-                for method in methods(module[name]):
+                for method in parts:
                     self.anchors[f"{name}.{method.name}"] = f"{self.anchors[name]}.{method.name}"
 
     def spelled_out(self, annotation: str | griffe.Expr | None) -> str | None:
@@ -103,6 +108,7 @@ class Package:
 
     def signature(self, entry: griffe.Object, path: str) -> str:
         """What is called, with its parameters; `path` alone for what is not callable."""
+        entry = entry.final_target if entry.is_alias else entry
         for each in (given := getattr(entry, "parameters", ())):
             each.annotation = self.spelled_out(each.annotation)
         if entry.is_function:
@@ -175,7 +181,7 @@ class PackageModule(SphinxDirective):
             elif label == "Chapter":
                 body = [self.chapters(value)]
             else:
-                value = self.with_imports(value) if label == "Example" else value
+                value = self.with_imports(value, made.module) if label == "Example" else value
                 body = [self.paragraph(part, own) for part in re.split(r"\n\s*\n", value)]
             if label:
                 table += nodes.field("", nodes.field_name("", label), nodes.field_body("", *body))
@@ -211,15 +217,18 @@ class PackageModule(SphinxDirective):
             made += addnodes.pending_xref("", nodes.inline("", part), **link) if page else nodes.Text(part)
         return made
 
-    def with_imports(self, example: str) -> str:
-        """The example with what it takes from its own module imported, so that it runs wherever it is pasted."""
+    def with_imports(self, example: str, home: griffe.Module) -> str:
+        """The example with what it takes from the module at hand imported, so that it runs wherever it is pasted.
+
+        In a package, `home` is the file that holds the example, and its imports count.
+        """
         code = ast.parse("".join(each.source for each in doctest.DocTestParser().get_examples(example)))
         named = [node for node in ast.walk(code) if isinstance(node, ast.Name)]
         bound = {node.id for node in named if isinstance(node.ctx, ast.Store)}
         bound |= {node.asname or node.name for node in ast.walk(code) if isinstance(node, ast.alias)}
         places: dict[str, list[str]] = {}
         for name in sorted({node.id for node in named} - bound, key=lambda name: (name in self.module.exports, name)):
-            path = self.package.anchors[name] if name in self.module.exports else self.module.imports.get(name, "")
+            path = self.package.anchors[name] if name in self.module.exports else home.imports.get(name, "")
             place, _, original = path.rpartition(".")
             if path:
                 given = original if original == name else f"{original} as {name}"

@@ -1,0 +1,48 @@
+"""A figure in the page: one HTML fragment with its description, style and script."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from gan_edu.explore.marks import english
+
+__all__ = ["fragment", "script", "style"]
+
+# Several figures on one page each bring the script; the first one defines it.
+_WRAPPER = """(function () {{
+"use strict";
+if (window.ganExplore) {{ window.ganExplore.mountAll(); return; }}
+{}
+}})();"""
+
+
+def fragment(spec: Mapping[str, Any]) -> str:
+    """Return the HTML of a compiled description. The same description gives the same bytes."""
+    tidy: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+    description = json.dumps(spec, default=lambda array: array.tolist(), **tidy)
+    description = description.replace("</", "<\\/").replace("<!--", "<\\u0021--")
+    alt, caption = (html.escape(english(spec[k])) for k in ("alt", "caption"))
+    return (
+        f'<figure class="gan-figure"><style>{style()}</style><div class="gan-body"><p>{alt}</p></div>'
+        f'<figcaption>{caption}</figcaption><script type="application/json">{description}</script>'
+        f"<script>{script()}</script></figure>"
+    )
+
+
+def script() -> str:
+    """Return exactly the script text that every figure carries: our two without comment lines and indents."""
+    return _WRAPPER.format("\n".join(map(_packaged, ("formulas.js", "explore.js"))))
+
+
+def style() -> str:
+    """Return exactly the style text that every figure carries."""
+    return _packaged("explore.css")
+
+
+def _packaged(name: str) -> str:
+    lines = resources.files("gan_edu.explore").joinpath(name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(s for s in map(str.strip, lines) if s and not s.startswith(("//", "/*")))
