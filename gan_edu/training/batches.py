@@ -25,7 +25,7 @@ def as_law(name: str, law: Any) -> Law:
     """A density as it is, examples as rows (n, d) of finite numbers."""
     if isinstance(law, (GaussianMixture, Uniform)):
         return law
-    if hasattr(law, "__getitem__") and hasattr(law, "__len__") and type(law).__module__.startswith("torch.utils.data"):
+    if isinstance(law, torch.utils.data.Dataset) and hasattr(law, "__len__"):  # map-style, of examples or pairs
         law = [item[0] if isinstance(item, (tuple, list)) else item for item in map(law.__getitem__, range(len(law)))]
     elif not hasattr(law, "__array__") and not isinstance(law, (list, tuple)):
         raise ValueError(
