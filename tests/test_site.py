@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HTML = ROOT / "_build" / "html"
 PAGES = sorted(
     name
     for name in re.findall(r"(?:root|file): (book/\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -51,14 +50,6 @@ TIME_INPUT = """slider => new Promise(done => {
     }
     once(15)
 })"""
-
-
-@pytest.fixture(scope="module")
-def html() -> Path:
-    """The folder of the built pages; built now where it is missing."""
-    if not (HTML / "index.html").exists():
-        subprocess.run([sys.executable, str(ROOT / "tools" / "build.py")], check=True)
-    return HTML
 
 
 @pytest.fixture(scope="module")
