@@ -651,7 +651,7 @@ def test_a_broken_figure_keeps_its_text(show):
 def test_input_to_paint(show):
     page = show(everything().to_html())
     median = math.inf
-    for _ in range(3):  # what else the machine does only adds
+    for _ in range(10):  # what else the machine does, the other workers' tests included, only adds
         times = page.evaluate(
             """async () => { const slider = document.querySelectorAll('input[type=range]')[1], times = [];
             for (let k = 0; k < 40; k++) { const from = performance.now(); slider.value = -4 + k / 5;
