@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
+from nbval.plugin import IPyNbCell
 
 # Kernels that run notebooks inherit it: a progress bar would differ from run to run.
 os.environ["TQDM_DISABLE"] = "1"
@@ -28,10 +33,71 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", default="cpu", help="the device of the training tests: cpu (default) or cuda")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out in the order of `testpaths`, the long notebooks first, so that the workers end together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFunction(LoadScopeScheduling):
+        """The cells of a notebook need one kernel and their order; of other files, each function goes by itself."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.split("::")[0] if ".ipynb::" in nodeid else nodeid.split("[")[0]
+
+    config.option.loadscopereorder = False
+    return ByFunction(config, log)
+
+
+def ran_out_of_time(item: pytest.Item) -> bool:
+    """Whether this cell, or one before it in the same notebook, took longer than it may."""
+    return isinstance(item, IPyNbCell) and item.parent.timed_out
+
+
+def one_at_a_time(config: pytest.Config, what: str) -> filelock.BaseFileLock:
+    """A lock between the workers."""
+    return filelock.FileLock(config.cache.mkdir("locks") / what)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Start one kernel at a time; skip what follows a cell that ran out of time."""
+    starts_a_kernel = isinstance(item, IPyNbCell) and item.parent.kernel is None
+    # A kernel is told which ports are free and takes them later: two that start together may be told the same.
+    with one_at_a_time(item.config, "kernel") if starts_a_kernel else nullcontext():
+        yield
+    if ran_out_of_time(item):
+        pytest.skip(f"a cell of {item.path.name} before this one ran out of time")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, pytest.TestReport]:
+    """Say of a cell that ran out of time just that, whatever became of it when it was interrupted."""
+    report = yield
+    # The other limit of nbval is on silence after the end of a cell, and nbval's words for it are true.
+    if report.when == "call" and ran_out_of_time(item) and "waiting for output" not in str(call.excinfo):
+        which = f"cell {item.cell.get('id')!r} of {item.path.name}"
+        limit = item.config.getoption("nbval_cell_timeout")
+        report.outcome = "failed"
+        report.longrepr = f"{which} took longer than {limit:g} s: this machine is too busy, or the cell too slow"
+    return report
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The folder of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def html(request: pytest.FixtureRequest) -> Path:
+    """The folder of the built pages; built now where it is missing, by one worker while the others wait."""
+    built = ROOT / "_build" / "html"
+    with one_at_a_time(request.config, "html"):
+        if not (built / "index.html").exists():
+            subprocess.run([sys.executable, str(ROOT / "tools" / "build.py")], check=True)
+    return built
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import doctest
 import importlib
 import inspect
 import re
-import subprocess
 import sys
 from html import unescape
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HTML = ROOT / "_build" / "html"
 # A module is a file or a package; the files of a package are its own affair.
 MODULES = sorted(
     {p.stem for p in (ROOT / "gan_edu").glob("[a-z]*.py")}
@@ -43,11 +41,9 @@ def text_of(html: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def page() -> str:
-    """The built page; the book is built now where it is missing."""
-    if not (HTML / "book" / "api.html").exists():
-        subprocess.run([sys.executable, str(ROOT / "tools" / "build.py")], check=True)
-    return (HTML / "book" / "api.html").read_text(encoding="utf-8")
+def page(html: Path) -> str:
+    """The built page."""
+    return (html / "book" / "api.html").read_text(encoding="utf-8")
 
 
 def entry(page: str, name: str) -> tuple[str, str]:
@@ -172,13 +168,13 @@ def test_chapters_are_linked(page: str) -> None:
 
 
 @pytest.mark.site
-def test_links_on_the_page_lead_somewhere(page: str) -> None:
+def test_links_on_the_page_lead_somewhere(page: str, html: Path) -> None:
     ids = re.findall(r'\bid="([^"]+)"', page[page.index("<article") : page.index("</article>")])
     assert len(ids) == len(set(ids)), f"ids stand twice: {sorted({i for i in ids if ids.count(i) > 1})}"
     for target in re.findall(r'href="#(gan_edu[^"]*)"', page):
         assert target in ids, f"a link leads to #{target}, which does not exist"
     for file in re.findall(r'href="(\d\d_\w+\.html)', page):
-        assert (HTML / "book" / file).exists(), f"a link leads to {file}, which does not exist"
+        assert (html / "book" / file).exists(), f"a link leads to {file}, which does not exist"
 
 
 @pytest.mark.site
@@ -196,11 +192,11 @@ def test_every_example_runs_where_it_is_pasted(page: str) -> None:
 
 
 @pytest.mark.site
-def test_an_example_is_copied_without_prompts(browser: Any, page: str) -> None:
+def test_an_example_is_copied_without_prompts(browser: Any, html: Path) -> None:
     context = browser.new_context()
     try:
         opened = context.new_page()
-        opened.goto((HTML / "book" / "api.html").as_uri())
+        opened.goto((html / "book" / "api.html").as_uri())
         opened.evaluate("document.addEventListener('copy', () => { window.copied = document.activeElement.value })")
         block = opened.locator("dt[id='gan_edu.kl'] + dd div.highlight").first
         block.hover()

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HTML = ROOT / "_build" / "html"
 PAGES = sorted(
     name
     for name in re.findall(r"(?:root|file): (book/\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -31,6 +30,13 @@ CHAPTERS = [name for name in PAGES if (ROOT / f"{name}.ipynb").exists()]
 PICTURE = """figure => [...figure.querySelectorAll('svg')].map(e => e.innerHTML).join() +
     [...figure.querySelectorAll('canvas')].map(e => e.toDataURL()).join() +
     [...figure.querySelectorAll('output')].map(e => e.textContent).join()"""
+# A figure may draw in the next frame.
+NEXT_FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+MOVE = f"""async (slider, share) => {{
+    slider.value = Number(slider.min) + share * (slider.max - slider.min)
+    slider.dispatchEvent(new Event('input', {{bubbles: true}}))
+    await ({NEXT_FRAME})()
+}}"""
 # Milliseconds of work from moving a slider until the picture is laid out: what the handler takes, and what is drawn
 # in the frame after it. The wait for that frame is the screen's.
 TIME_INPUT = """slider => new Promise(done => {
@@ -51,14 +57,6 @@ TIME_INPUT = """slider => new Promise(done => {
     }
     once(15)
 })"""
-
-
-@pytest.fixture(scope="module")
-def html() -> Path:
-    """The folder of the built pages; built now where it is missing."""
-    if not (HTML / "index.html").exists():
-        subprocess.run([sys.executable, str(ROOT / "tools" / "build.py")], check=True)
-    return HTML
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +86,9 @@ class Visit:
     def __init__(self, browser: Any, base: str, width: int = 1280, scheme: str = "light") -> None:
         self.base, self.outside, self.errors = base, [], []
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.context.route("**/*", self._route)
+        # A loaded machine may take its time: how fast a page must be, `test_speed` says.
+        self.context.set_default_timeout(120_000)
+        self.context.route(re.compile(rf"^(?!{re.escape(base)}|data:|blob:)"), self._cut_off)
         self.page = self.context.new_page()
         self.page.on(
             "console", lambda said: self.errors.append(said.text) if said.type in ("error", "warning") else None
@@ -102,23 +102,16 @@ class Visit:
             ),
         )
 
-    def _route(self, route: Any) -> None:
-        url = route.request.url
-        if url.startswith((self.base, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.outside.append(url)
-            route.abort()
+    def _cut_off(self, route: Any) -> None:
+        self.outside.append(route.request.url)
+        route.abort()
 
     def open(self, name: str) -> Any:
         self.page.goto(f"{self.base}/{name}.html", wait_until="load")
         # All that the page starts by itself: figures mounted, formulas set.
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('figure.gan-figure')].every(f => f.dataset.ready === '1')",
-            timeout=10_000,
-        )
-        self.page.wait_for_function(
-            "() => !document.querySelector('.math') || document.querySelector('mjx-container')", timeout=10_000
+            "() => [...document.querySelectorAll('figure.gan-figure')].every(f => f.dataset.ready === '1')"
+            " && document.querySelectorAll('mjx-container').length >= document.querySelectorAll('.math').length"
         )
         return self.page
 
@@ -133,77 +126,87 @@ def visit(browser: Any, base: str) -> Iterator[Visit]:
     made.context.close()
 
 
-@pytest.mark.site
-@pytest.mark.parametrize("name", [*PAGES, "index", "search", "genindex"])
-def test_page_asks_nothing_of_others_and_complains_of_nothing(visit: Visit, name: str) -> None:
-    page = visit.open(name)
-    page.wait_for_timeout(300)
-    assert visit.complaints() == []
-    assert page.evaluate("document.documentElement.lang") == "en"
-
-
-@pytest.mark.site
-@pytest.mark.parametrize("name", PAGES)
-def test_formulas_are_set(visit: Visit, name: str) -> None:
-    page = visit.open(name)
-    page.wait_for_function(
-        "() => document.querySelectorAll('mjx-container').length >= document.querySelectorAll('.math').length"
-    )
+def check_formulas(page: Any) -> None:
+    """Every formula is set (`Visit.open` has waited for that), and none with an error."""
     assert page.locator("mjx-merror").count() == 0, page.locator("mjx-merror").first.text_content()
     raw = page.evaluate("document.querySelector('article').innerText.match(/\\$\\$|\\\\\\(|\\\\frac|\\\\mathrm/)")
     assert raw is None, f"{raw} is shown raw"
 
 
-@pytest.mark.site
-@pytest.mark.parametrize("name", PAGES)
-def test_every_slider_moves_its_picture(visit: Visit, name: str) -> None:
-    page = visit.open(name)
+def check_figures(page: Any) -> None:
+    """Every slider has a label and moves its picture; every figure has a caption."""
     for number, figure in enumerate(page.query_selector_all("figure.gan-figure")):
         for slider in figure.query_selector_all("input[type=range]"):
             pictures = {figure.evaluate(PICTURE)}
             for share in (0.15, 0.5, 0.85):
-                slider.evaluate(
-                    """(e, share) => {
-                        e.value = Number(e.min) + share * (e.max - e.min)
-                        e.dispatchEvent(new Event('input', {bubbles: true}))
-                    }""",
-                    share,
-                )
-                page.wait_for_timeout(60)  # a figure may draw in the next frame
+                slider.evaluate(MOVE, share)
                 pictures.add(figure.evaluate(PICTURE))
             label = slider.get_attribute("aria-label") or slider.evaluate("e => e.labels[0] && e.labels[0].textContent")
             assert label, f"a slider of figure {number} has no label"
             assert len(pictures) > 2, f"the slider {label!r} of figure {number} does not move its picture"
         assert figure.query_selector("figcaption"), f"figure {number} has no caption"
+
+
+@pytest.mark.site
+def test_a_request_elsewhere_is_cut_off_and_seen(visit: Visit) -> None:
+    page = visit.open("book/references")
+    assert visit.complaints() == []
+    assert page.evaluate("fetch('http://127.0.0.1:9/x').then(() => 'answered', () => 'cut off')") == "cut off"
+    assert visit.complaints()[0] == "asked for http://127.0.0.1:9/x"
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("name", [*PAGES, "index", "search", "genindex"])
+def test_page_works_asks_nothing_of_others_and_complains_of_nothing(visit: Visit, name: str) -> None:
+    """One visit for all that can be seen of a page as it is first shown: most of the time goes into loading it."""
+    page = visit.open(name)
+    assert page.evaluate("document.documentElement.lang") == "en"
+    if name in PAGES:
+        check_formulas(page)
+        check_figures(page)
+    if name in CHAPTERS:
+        assert page.locator("figure.gan-figure").count() >= 1, "a chapter must have a figure"
+        assert page.locator("figure.gan-figure input[type=range], figure.gan-figure button").count() >= 1
+    page.wait_for_timeout(300)
     assert visit.complaints() == []
 
 
-@pytest.mark.site
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_every_chapter_has_an_explorable(visit: Visit, name: str) -> None:
-    page = visit.open(name)
-    assert page.locator("figure.gan-figure").count() >= 1
-    assert page.locator("figure.gan-figure input[type=range], figure.gan-figure button").count() >= 1
+# How far the text of a figure differs from what lies behind it, whatever lies behind it.
+CONTRAST = """figure => {
+    const luma = colour => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).map(Number)
+        return 0.3 * r + 0.59 * g + 0.11 * b
+    }
+    let e = figure, ground = 'rgba(0, 0, 0, 0)'
+    for (; e && /, 0\\)$|transparent/.test(ground); e = e.parentElement) {
+        ground = getComputedStyle(e).backgroundColor
+    }
+    return Math.abs(luma(getComputedStyle(figure).color) - luma(ground))
+}"""
 
 
 @pytest.mark.site
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_page_fits_a_telephone(browser: Any, base: str, name: str, scheme: str) -> None:
-    visit = Visit(browser, base, width=390, scheme=scheme)
+def test_page_fits_a_telephone_and_is_legible_in_the_dark(browser: Any, base: str, name: str) -> None:
+    visit = Visit(browser, base, width=390, scheme="dark")
     try:
         page = visit.open(name)
-        page.wait_for_timeout(200)
-        wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide[0] <= wide[1], f"the page is {wide[0]} px wide on a screen of {wide[1]} px"
-        # What is cut off on the left cannot be scrolled to.
-        cut = page.evaluate(
-            "[...document.querySelectorAll('article div.math mjx-math, figure.gan-figure')]"
-            ".filter(e => e.getBoundingClientRect().left < -1).length"
-        )
-        assert cut == 0
-        for figure in page.query_selector_all("figure.gan-figure"):
-            assert figure.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "a figure is wider than the screen"
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"() => document.documentElement.dataset.theme === '{scheme}'")
+            page.evaluate(NEXT_FRAME)
+            wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+            assert wide[0] <= wide[1], f"the page is {wide[0]} px wide on a screen of {wide[1]} px ({scheme})"
+            # What is cut off on the left cannot be scrolled to.
+            cut = page.evaluate(
+                "[...document.querySelectorAll('article div.math mjx-math, figure.gan-figure')]"
+                ".filter(e => e.getBoundingClientRect().left < -1).length"
+            )
+            assert cut == 0
+            for figure in page.query_selector_all("figure.gan-figure"):
+                assert figure.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "a figure is wider than the screen"
+                light = figure.evaluate(CONTRAST)
+                assert light > 90, f"the text of a figure can hardly be told from its ground ({scheme})"
         assert visit.complaints() == []
     finally:
         visit.context.close()
@@ -222,36 +225,10 @@ def test_dark_theme_is_one_click_away(visit: Visit) -> None:
 
 
 @pytest.mark.site
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_figures_are_legible_in_the_dark(browser: Any, base: str, name: str) -> None:
-    visit = Visit(browser, base, scheme="dark")
-    try:
-        page = visit.open(name)
-        for figure in page.query_selector_all("figure.gan-figure"):
-            # The text of a figure differs from what lies behind it, whatever lies behind it.
-            light = figure.evaluate(
-                """figure => {
-                    const luma = colour => {
-                        const [r, g, b] = colour.match(/[\\d.]+/g).map(Number)
-                        return 0.3 * r + 0.59 * g + 0.11 * b
-                    }
-                    let e = figure, ground = 'rgba(0, 0, 0, 0)'
-                    for (; e && /, 0\\)$|transparent/.test(ground); e = e.parentElement) {
-                        ground = getComputedStyle(e).backgroundColor
-                    }
-                    return Math.abs(luma(getComputedStyle(figure).color) - luma(ground))
-                }"""
-            )
-            assert light > 90, "the text of a figure can hardly be told from its ground"
-    finally:
-        visit.context.close()
-
-
-@pytest.mark.site
 def test_search_finds_a_word(visit: Visit) -> None:
     page = visit.page
     page.goto(f"{visit.base}/search.html?q=discriminator")
-    page.wait_for_function("() => document.querySelectorAll('#search-results li').length > 0", timeout=10_000)
+    page.wait_for_function("() => document.querySelectorAll('#search-results li').length > 0")
     page.locator("#search-results li a").first.click()
     page.wait_for_url(re.compile("/book/"))
     assert "discriminator" in page.locator("article").inner_text().lower()
@@ -342,9 +319,9 @@ def test_speed(visit: Visit, name: str) -> None:
             window.firstFigure = performance.now(); o.disconnect() } })
             .observe(document, {attributes: true, childList: true, subtree: true})"""
     )
-    # What else the machine does only adds: the least of three tries counts.
+    # What else the machine does, the other workers' tests included, only adds: the least of some tries counts.
     first = math.inf
-    for _ in range(3):
+    for _ in range(10):
         visit.open(name)
         seen = page.evaluate("window.firstFigure")
         assert seen is not None
@@ -356,7 +333,7 @@ def test_speed(visit: Visit, name: str) -> None:
     for figure in page.query_selector_all("figure.gan-figure"):
         if slider := figure.query_selector("input[type=range]"):
             median = math.inf
-            for _ in range(3):
+            for _ in range(10):
                 median = min(median, statistics.median(slider.evaluate(TIME_INPUT)))
                 if median < 48:
                     break

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from retarget import retarget_notebook
+from setup import torch_index
 
 ROOT = Path(__file__).resolve().parents[1]
 # What Colab has, as of August 2026; IPython 7.34 and ipywidgets 7.7.1 are what most often surprises.
@@ -70,7 +71,7 @@ def prepare() -> Path:
             flush=True,
         )
         run(sys.executable, "-m", "venv", "--clear", folder)
-        run(python, "-m", "pip", "install", "-q", *PINS)
+        run(python, "-m", "pip", "install", "-q", *torch_index(), *PINS)
         ready.touch()
     return python
 

@@ -12,11 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 LOG = os.path.join(VENV, "install.log")
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"  # torch without CUDA, which is gigabytes smaller
+NVIDIA_DRIVER = "/proc/driver/nvidia/version"
 ROOM = {"book": 1.2e9, "test": 2.5e9}  # bytes taken by the environment, with some to spare
 
 # What pip says -> what it means. The first words found in the log decide.
@@ -76,6 +79,11 @@ def read(name):
         return stream.read()
 
 
+def text_of(path):
+    with open(path, errors="replace") as stream:
+        return stream.read()
+
+
 def stamp_text(kind):
     # The folder is part of it: an environment does not survive being moved.
     key = b"\0".join([read("requirements.txt"), read("pyproject.toml"), ROOT.encode()])
@@ -85,7 +93,7 @@ def stamp_text(kind):
 def is_ready(kind):
     for have in {"book": ("book", "test"), "test": ("test",)}[kind]:
         path = os.path.join(VENV, "ready-" + have)
-        if os.path.exists(path) and open(path).read() == stamp_text(have):
+        if os.path.exists(path) and text_of(path) == stamp_text(have):
             # An upgrade of the system's Python can leave a link to nothing.
             return (
                 subprocess.call([PYTHON, "-c", ""], stderr=subprocess.DEVNULL) == 0 if os.path.exists(PYTHON) else False
@@ -94,7 +102,7 @@ def is_ready(kind):
 
 
 def why_it_failed(kind):
-    text = open(LOG, errors="replace").read()
+    text = text_of(LOG)
     for words, meaning in CAUSES:
         if any(word in text for word in words):
             package = re.search(r"No matching distribution found for (\S+)", text)
@@ -119,6 +127,38 @@ def pip(kind, *arguments):
             stop(why_it_failed(kind))
 
 
+def answers(url, seconds=4):
+    """Whether something can be had from `url`, told within `seconds`."""
+    import urllib.request  # not at the top: Python 2 has none
+
+    found = []
+
+    def ask():
+        try:
+            urllib.request.urlopen(url, timeout=seconds).close()
+            found.append(True)
+        except Exception:  # whatever it is, pip goes on without
+            pass
+
+    # A thread, since looking a name up heeds no timeout.
+    thread = threading.Thread(target=ask)
+    thread.daemon = True
+    thread.start()
+    thread.join(seconds)
+    return bool(found)
+
+
+def torch_index():
+    """pip's options for torch: the index of the CPU wheels on a Linux without NVIDIA driver, if it can be reached.
+
+    It is one more place to look in: what PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS or a pip.conf name stays,
+    and of one version pip prefers +cu126 or +rocm6.4 to +cpu.
+    """
+    if not sys.platform.startswith("linux") or os.path.exists(NVIDIA_DRIVER) or shutil.which("nvidia-smi"):
+        return []
+    return ["--extra-index-url", TORCH_INDEX] if answers(TORCH_INDEX + "/torch/") else []
+
+
 def create(kind):
     print("setup: preparing .venv for `make {}`; this happens once and takes a few minutes".format(kind), flush=True)
     if shutil.disk_usage(ROOT).free < ROOM[kind] and not os.path.exists(PYTHON):
@@ -133,7 +173,7 @@ def create(kind):
     # --clear where the environment is of another folder or another Python: half an old one is worse than none.
     made_for = os.path.join(VENV, "made-for")
     maker = ROOT + "\n{}.{}".format(*sys.version_info[:2])
-    if not os.path.exists(made_for) or open(made_for).read() != maker or subprocess.call([PYTHON, "-c", ""]):
+    if not os.path.exists(made_for) or text_of(made_for) != maker or subprocess.call([PYTHON, "-c", ""]):
         made = subprocess.run(
             [sys.executable, "-m", "venv", "--clear", VENV], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -157,9 +197,16 @@ def create(kind):
     with open(listed, "w") as stream:
         stream.write(requirements)
     open(LOG, "w").close()
+    if kind == "test":
+        # By itself, so that nothing else comes from its index.
+        torch = re.search(r"^torch==[^\s#]+", requirements, re.M).group()
+        pip(kind, "install", "--no-deps", *(torch_index() + [torch]))
     pip(kind, "install", "-r", listed)
     # No dependencies and no build isolation: everything that is needed is pinned above, and nothing else may come in.
     pip(kind, "install", "--no-deps", "--no-build-isolation", "-e", ROOT)
+    if kind == "test":
+        version = "import importlib.metadata as m; print('setup: torch ' + m.version('torch'))"
+        subprocess.call([PYTHON, "-c", version])
     with open(os.path.join(VENV, "ready-" + kind), "w") as stream:
         stream.write(stamp_text(kind))
 
