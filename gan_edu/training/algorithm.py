@@ -127,63 +127,31 @@ class Block:
         if state:
             self.resume({name: values[part] for name, values in state.items()})
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on where an earlier training of these members ended."""
-        for player, name, updates in ((self.G, "g", state["updates"][:, 0]), (self.D, "d", state["updates"][:, 1])):
-            player.state.copy_(torch.from_numpy(state[name]).movedim(0, 1))
-            player.updates.fill_(float(updates.max()))
-        for batches, drawn in zip(self.draws.all + self.aside.all, state["drawn"].T, strict=True):
-            batches.drawn = int(drawn.max())
+    def advance(self, until: int, stop: Event) -> None:
+        """Go on to a step: k updates of D, then one of G, each time; sooner if told to stop or no member is finite."""
+        while self.step < until and not stop.is_set() and (self.diverged < 0).any():
+            for _ in range(self.config.critic_steps):
+                loss = self.d_loss(self.draws)
+                self.alive = self.D.step(loss, self.alive)
+                if self.clip:
+                    self.D.flat.clamp_(-self.clip, self.clip)
+                self.note("d", loss)
+            for _ in range(self.config.generator_steps):
+                loss = self.g_loss(self.draws)
+                self.alive = self.G.step(loss, self.alive)  # gradients for G's parameters alone: D is not touched
+                self.note("g", loss)
+            self.step += 1
+            if self.alive is not self.all:
+                self.diverged[(~self.alive.cpu().numpy()) & (self.diverged < 0)] = self.step
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """What `resume` needs, member by member."""
-        members = len(self.alive)
-        counts = [self.G.updates.item(), self.D.updates.item()]
-        drawn = [batches.drawn for batches in self.draws.all + self.aside.all]
-        moments = {n: p.state.movedim(0, 1).cpu().numpy() for n, p in (("g", self.G), ("d", self.D))}
-        return {**moments, "updates": np.tile(counts, (members, 1)), "drawn": np.tile(drawn, (members, 1))}
-
-    def score(self, D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """D's number for each sample, or pack of them; (E, N / pack)."""
-        return self.game.read(D(x), x)
-
-    def charge(self, cost: Callable[[Tensor], Tensor], weight: float, x: Tensor, y: Tensor) -> Tensor:
-        """weight E[cost(|grad D|)] at each sample x, or pack of them, (E,)."""
-        if self.config.activation != "relu" or self.game.output == "energy":  # by autograd, which can do it twice
-            norms = gradient_norms(lambda x: self.score(self.D.net, beside(x, y)), x, create_graph=True)
-            return weight * cost(norms).mean(-1)
-        slopes = self.D.slopes(beside(x, y))
-        if cost in SLOPES:
-            slopes = slopes.detach()
-        norms = torch.linalg.vector_norm(slopes[..., : x.shape[-1]], dim=-1)
-        if cost in SLOPES:  # the norm's own slope is s / |s|, and 0 where s is
-            (slope,) = SLOPES[cost](norms)
-            d = slopes * (slope / norms.clamp_min(1e-30)).mul_(weight / norms.shape[1]).unsqueeze(-1)
-            d[..., x.shape[-1] :] = 0  # labels are no samples
-            self.D.passes[-1].d = d.mT
-        return weight * cost(norms).mean(-1)
-
-    def packed(self, x: Tensor) -> Tensor:
-        """Samples side by side, (E, N, d) -> (E, N / pack, pack * d)."""
-        members, count, dim = x.shape
-        return x.reshape(members, count // self.config.pack, dim * self.config.pack)
-
-    def shown(self, x: Tensor, draws: Draws) -> Tensor:
-        """What D gets to see of x."""
-        return self.packed(x + self.config.instance_noise * next(draws.blur) if self.config.instance_noise else x)
-
-    def example(self, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Real samples and their one-hot labels, (E, N, d) and (E, N, C); C may be 0."""
-        rows = next(draws.real)
-        return rows[..., : self.dim], rows[..., self.dim :]
-
-    def generated(self, y: Tensor, draws: Draws) -> Tensor:
-        """G's samples for labels y, or those of the fixed density in its place."""
-        return next(draws.fixed) if draws.fixed else self.G(beside(next(draws.noise), y))
+    def begin(self) -> None:
+        """Nothing of an earlier step is needed any more."""
+        self.room.clear()
+        self.G.passes, self.D.passes = [], []
 
     def d_loss(self, draws: Draws) -> Tensor:
-        """D's loss of every member, penalties included, (E,); differentiable by D's parameters."""
-        self.room.clear()
+        """D's loss of every member, penalties included, (E,); D's passes lead from it to D's parameters."""
+        self.begin()
         real, y = self.example(draws)
         with torch.no_grad():  # D's update sees generated points, not the generator behind them
             fake = self.shown(self.generated(y, draws), draws)
@@ -202,6 +170,42 @@ class Block:
             loss = loss + self.charge(square, self.config.r1 / 2, real, y)
         return loss
 
+    def g_loss(self, draws: Draws) -> Tensor:
+        """G's loss of every member, (E,), and in G's pass how D pulls at each sample."""
+        self.begin()
+        if self.config.classes or self.game.match_features:
+            real, y = self.example(draws)
+        else:
+            real, y = None, self.G.flat.new_empty(len(self.alive), self.config.batch_size, 0)
+        fake = self.generated(y, draws)
+        with torch.no_grad():
+            x = beside(self.shown(fake, draws), self.packed(y))
+            goal = None
+            if self.game.match_features and real is not None:
+                goal = self.D.net.features(beside(self.shown(real, draws), self.packed(y)))
+        loss, pull = self.pull(x, goal)
+        # Noise is added and samples are put side by side: neither changes the pull at a sample.
+        self.G.passes[-1].d = pull[..., : self.dim * self.config.pack].reshape(fake.shape).mT
+        return loss
+
+    def pull(self, x: Tensor, goal: Tensor | None) -> tuple[Tensor, Tensor]:
+        """G's loss at what D is shown, (E,), and its gradient there, of x's shape; `goal` are features to match."""
+        x = x.requires_grad_()
+        if self.config.kernels or goal is not None:
+            if goal is None:
+                loss = self.game.g_loss(self.score(self.D.net, x))
+            else:
+                loss = feature_matching(goal, self.D.net.features(x))
+            return loss.detach(), torch.autograd.grad(loss.sum(), x)[0]
+        passed = Pass(self.D.layers, x.mT, self.room)
+        loss, slope = self.judged(self.game.g_loss, 1, passed.out.mT, x)
+        if slope is not None:
+            return loss, passed.back(slope, learns=False, inputs=True)[1].mT
+        # An energy depends on x directly, too.
+        slope, direct = torch.autograd.grad(loss.sum(), (passed.out, x), allow_unused=True)
+        through = passed.back(slope, learns=False, inputs=True)[1].mT
+        return loss.detach(), through if direct is None else through + direct
+
     def judged(self, loss: Callable[..., Tensor], kinds: int, out: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """A loss of D's outputs at x, one batch for each kind, and its slope by the outputs where the game knows it."""
         slopes = SLOPES.get(loss)
@@ -210,51 +214,43 @@ class Block:
         numbers = out.detach()[..., 0].chunk(kinds, 1)
         return loss(*numbers), torch.cat(slopes(*numbers), 1).unsqueeze(1).div_(numbers[0].shape[1])
 
-    def g_loss(self, draws: Draws) -> Tensor:
-        """G's loss of every member, (E,), and in G's pass how it pulls at each sample."""
-        self.room.clear()
-        if self.config.classes or self.game.match_features:
-            real, y = self.example(draws)
-        else:
-            y = self.G.flat.new_empty(len(self.alive), self.config.batch_size, 0)
-        fake = self.generated(y, draws)
-        with torch.no_grad():
-            x = beside(self.shown(fake, draws), self.packed(y))
-        x.requires_grad_()
-        if self.config.kernels or self.game.match_features:
-            if self.game.match_features:
-                goal = self.D.net.features(beside(self.shown(real, draws), self.packed(y))).detach()
-                loss = feature_matching(goal, self.D.net.features(x))
-            else:
-                loss = self.game.g_loss(self.score(self.D.net, x))
-            (pull,) = torch.autograd.grad(loss.sum(), x)
-        else:
-            passed = Pass(self.D.layers, x.mT, self.room)
-            loss, slope = self.judged(self.game.g_loss, 1, passed.out.mT, x)
-            direct = None
-            if slope is None:
-                slope, direct = torch.autograd.grad(loss.sum(), (passed.out, x), allow_unused=True)
-            pull = passed.back(slope, learns=False, inputs=True)[1].mT
-            pull = pull if direct is None else pull + direct
-        self.G.passes[-1].d = pull[..., : self.dim * self.config.pack].reshape(fake.shape).mT
-        return loss.detach()
+    def charge(self, cost: Callable[[Tensor], Tensor], weight: float, x: Tensor, y: Tensor) -> Tensor:
+        """weight E[cost(|grad D|)] at each sample x, or pack of them, (E,)."""
+        if self.config.activation != "relu" or self.game.output == "energy":  # by autograd, which can do it twice
+            norms = gradient_norms(lambda x: self.score(self.D.net, beside(x, y)), x, create_graph=True)
+            return weight * cost(norms).mean(-1)
+        slopes = self.D.slopes(beside(x, y))
+        if cost in SLOPES:
+            slopes = slopes.detach()
+        norms = torch.linalg.vector_norm(slopes[..., : x.shape[-1]], dim=-1)
+        if cost in SLOPES:  # the norm's own slope is s / |s|, and 0 where s is
+            (slope,) = SLOPES[cost](norms)
+            d = slopes * (slope / norms.clamp_min(1e-30)).mul_(weight / norms.shape[1]).unsqueeze(-1)
+            d[..., x.shape[-1] :] = 0  # labels are no samples
+            self.D.passes[-1].d = d.mT
+        return weight * cost(norms).mean(-1)
 
-    def advance(self, until: int, stop: Event) -> None:
-        """Go on to a step: k updates of D, then one of G, each time; sooner if told to stop or no member is finite."""
-        while self.step < until and not stop.is_set() and (self.diverged < 0).any():
-            for _ in range(self.config.critic_steps):
-                loss = self.d_loss(self.draws)
-                self.alive = self.D.step(loss, self.alive)
-                if self.clip:
-                    self.D.flat.clamp_(-self.clip, self.clip)
-                self.note("d", loss)
-            for _ in range(self.config.generator_steps):
-                loss = self.g_loss(self.draws)
-                self.alive = self.G.step(loss, self.alive)  # gradients for G's parameters alone: D is not touched
-                self.note("g", loss)
-            self.step += 1
-            if self.alive is not self.all:
-                self.diverged[(~self.alive.cpu().numpy()) & (self.diverged < 0)] = self.step
+    def score(self, D: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """D's number for each sample, or pack of them; (E, N / pack)."""
+        return self.game.read(D(x), x)
+
+    def generated(self, y: Tensor, draws: Draws) -> Tensor:
+        """G's samples for labels y, or those of the fixed density in its place."""
+        return next(draws.fixed) if draws.fixed else self.G(beside(next(draws.noise), y))
+
+    def example(self, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Real samples and their one-hot labels, (E, N, d) and (E, N, C); C may be 0."""
+        rows = next(draws.real)
+        return rows[..., : self.dim], rows[..., self.dim :]
+
+    def shown(self, x: Tensor, draws: Draws) -> Tensor:
+        """What D gets to see of x."""
+        return self.packed(x + self.config.instance_noise * next(draws.blur) if self.config.instance_noise else x)
+
+    def packed(self, x: Tensor) -> Tensor:
+        """Samples side by side, (E, N, d) -> (E, N / pack, pack * d)."""
+        members, count, dim = x.shape
+        return x.reshape(members, count // self.config.pack, dim * self.config.pack)
 
     def note(self, player: str, loss: Tensor) -> None:
         """Keep a loss, where the member is finite."""
@@ -283,3 +279,19 @@ class Block:
         """(E,) share of D's weights and biases at the bounds of clipping."""
         flat = self.D.flat.detach()
         return np.asarray((flat.abs() == flat.new_tensor(self.clip)).double().mean(1).cpu().numpy())
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What `resume` needs, member by member."""
+        members = len(self.alive)
+        counts = [self.G.updates.item(), self.D.updates.item()]
+        drawn = [batches.drawn for batches in self.draws.all + self.aside.all]
+        moments = {n: p.state.movedim(0, 1).cpu().numpy() for n, p in (("g", self.G), ("d", self.D))}
+        return {**moments, "updates": np.tile(counts, (members, 1)), "drawn": np.tile(drawn, (members, 1))}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where an earlier training of these members ended."""
+        for player, name, updates in ((self.G, "g", state["updates"][:, 0]), (self.D, "d", state["updates"][:, 1])):
+            player.state.copy_(torch.from_numpy(state[name]).movedim(0, 1))
+            player.updates.fill_(float(updates.max()))
+        for batches, drawn in zip(self.draws.all + self.aside.all, state["drawn"].T, strict=True):
+            batches.drawn = int(drawn.max())
