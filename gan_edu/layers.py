@@ -57,7 +57,7 @@ _SLOPES: dict[type[nn.Module], Callable[[Any], float]] = {
     nn.CELU: lambda m: 1.0 if m.alpha > 0 else math.inf,
     nn.ELU: lambda m: _at_least_1(m.alpha),
     nn.GELU: _gelu,
-    nn.Hardsigmoid: lambda m: 1 / 6,
+    nn.Hardsigmoid: lambda m: 0.16666667164,  # 1/6, which PyTorch differentiates in single precision
     nn.Hardswish: lambda m: 1.5,
     nn.LeakyReLU: lambda m: _at_least_1(m.negative_slope),
     nn.Mish: lambda m: 1.0884981613,  # at 1.4906
