@@ -21,7 +21,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from gan_edu.networks import ACTIVATIONS, ONE_LIPSCHITZ, Ensemble
 
-__all__ = ["Layer", "read_layers"]
+__all__ = ["Layer", "as_function", "read_layers"]
 
 Array = NDArray[np.float64]
 Net = Ensemble | nn.Module | Sequence[tuple[ArrayLike, ArrayLike]]
@@ -145,7 +145,8 @@ def _weight(layer: Any) -> Tensor:
             weight = hook.compute_weight(layer, do_power_iteration=False)
         elif isinstance(hook, WeightNorm):
             weight = hook.compute_weight(layer)
-    return torch.as_tensor(weight)
+    used: Tensor = weight
+    return used
 
 
 def _numbers(given: Tensor | ArrayLike) -> Array:
@@ -234,3 +235,52 @@ def _merged(layers: list[Layer]) -> list[Layer]:
             layer = Layer("Linear", slope, layer.weight @ w, layer.weight @ b + layer.bias)
         merged.append(layer)
     return merged
+
+
+def as_function(net: nn.Module) -> Callable[[Array], Array]:
+    """A network with one output as a function of NumPy points, (n,) or (n, d) -> (n,), computed in float64.
+
+    Args:
+        net: maps points (n, d), d = 1 for points on the line, to one number each, (n,) or (n, 1). It is not changed.
+
+    Raises:
+        ValueError: it is an Ensemble, mixes samples or draws at random in training, or, when it is called, returns
+            several numbers a point.
+
+    Example:
+        >>> net = nn.Linear(1, 1)
+        >>> _ = nn.init.constant_(net.weight, 2.0), nn.init.constant_(net.bias, 1.0)
+        >>> as_function(net)(np.array([0.0, 3.0])).tolist()
+        [1.0, 7.0]
+
+    Chapter: 02.
+    """
+    if isinstance(net, Ensemble):
+        raise ValueError(
+            f"D must be one network, got an Ensemble of {net.members} that returns logits; write a function of x that "
+            "returns the probabilities of one member"
+        )
+    for layer in net.modules():
+        if layer.training and isinstance(
+            layer, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd | nn.RReLU
+        ):
+            raise ValueError(
+                f"D must map each sample alone and always alike, got {type(layer).__name__} in training; call D.eval() first"
+            )
+    state = {
+        name: value.detach().double() if value.is_floating_point() else value
+        for name, value in (*net.named_parameters(), *net.named_buffers())
+    }
+    device = next((value.device for value in state.values()), torch.device("cpu"))
+
+    @torch.no_grad()
+    def function(x: Array) -> Array:
+        points = torch.tensor(np.reshape(x, (len(x), -1)), dtype=torch.float64, device=device)
+        # Copies: in training, normalisation by power iteration moves its own vectors.
+        out = torch.func.functional_call(net, {name: value.clone() for name, value in state.items()}, (points,))
+        if not isinstance(out, Tensor) or out.shape not in ((len(x),), (len(x), 1)):
+            got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            raise ValueError(f"D must return one number a point, ({len(x)},) or ({len(x)}, 1), got {got}; pick one")
+        return np.asarray(out.reshape(-1).double().cpu().numpy())
+
+    return function
