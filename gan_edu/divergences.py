@@ -7,6 +7,7 @@ Chapter: 01, 02, 03, 06.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -206,7 +207,8 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
     Args:
         p_data: law of the data, a density or a probability vector.
         p_g: law of the generator, of the same kind.
-        discriminator: function from points to probabilities in [0, 1]; for vectors, the vector of probabilities.
+        discriminator: function from points to probabilities in [0, 1]; for vectors, the vector of probabilities. A
+            PyTorch module is one, from points (n, d) to (n,) or (n, 1), and computes in float64 here.
             An attribute `logit` is used where there is one: it stays exact where D rounds to 0 or 1.
         prior_real: pi weighs the two expectations by pi and 1 - pi (the mean log-likelihood of the labels); None by 1 and 1.
 
@@ -225,6 +227,10 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
         raise ValueError(
             f"prior_real must lie strictly between 0 and 1, got {prior_real}; it is the share of real samples"
         )
+    if "torch" in sys.modules and isinstance(discriminator, sys.modules["torch"].nn.Module):
+        from gan_edu.layers import as_function
+
+        discriminator = as_function(discriminator)
     w_data, w_g = (1.0, 1.0) if prior_real is None else (prior_real, 1 - prior_real)
     first, second = as_laws(p_data, p_g)
 

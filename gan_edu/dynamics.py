@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from gan_edu.games import PENALTIES, find_game
+from gan_edu.games import PENALTIES, check_losses, find_game
 
 __all__ = ["Field", "bilinear", "dirac_gan", "jacobian_eigenvalues", "simulate"]
 
@@ -39,20 +39,57 @@ class Field:
     """The discriminator's loss of (theta, psi), element by element."""
 
     def velocity(self, state: Tensor, create_graph: bool = False) -> Tensor:
-        """The velocity as a tensor."""
-        theta, psi = state.unbind(-1)
-        by_theta, by_psi = (
-            torch.autograd.grad(loss(theta, psi).sum(), own, create_graph=create_graph, materialize_grads=True)[0]
-            for loss, own in ((self.g_loss, theta), (self.d_loss, psi))
-        )
-        return -torch.stack([by_theta, by_psi], -1)
+        """The velocity as a tensor, shape (..., 2).
+
+        Raises:
+            ValueError: a loss is not one number a state, or changes with its own player's parameter while autograd
+                sees no way from one to the other.
+        """
+        with torch.enable_grad():
+            theta, psi = state.unbind(-1)
+            by_theta = self._slope("g_loss", self.g_loss, (theta, psi), 0, create_graph)
+            by_psi = self._slope("d_loss", self.d_loss, (theta, psi), 1, create_graph)
+            return -torch.stack([by_theta, by_psi], -1)
+
+    @staticmethod
+    def _slope(name: str, loss: Loss, state: tuple[Tensor, Tensor], player: int, create_graph: bool) -> Tensor:
+        """Derivative of a loss by one of the two parameters, state by state."""
+        own, value = state[player], loss(*state)
+        if not isinstance(value, Tensor) or value.shape != own.shape:
+            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(
+                f"{name} must return one number a state, shape {tuple(own.shape)}, got {got}; leave out means, and write "
+                "a constant as 0 * theta"
+            )
+        slope = None
+        if value.requires_grad:
+            (slope,) = torch.autograd.grad(value.sum(), own, create_graph=create_graph, allow_unused=True)
+        if slope is not None:
+            return slope
+        moved = [each + 1 if k == player else each for k, each in enumerate(state)]
+        if not torch.equal(loss(*moved), value):
+            raise ValueError(
+                f"{name} must be differentiable, got one that changes with {('theta', 'psi')[player]} while autograd sees "
+                "no way from one to the other; leave out detach, no_grad, item and NumPy"
+            )
+        return torch.zeros_like(own)
 
     def __call__(self, state: ArrayLike) -> Array:
-        """Velocity at each state, shape (..., 2)."""
+        """Velocity at each state, shape (..., 2).
+
+        Raises:
+            ValueError: the states are not finite or of another shape, or a loss cannot be differentiated.
+        """
         points = np.asarray(state, dtype=np.float64)
         if points.ndim == 0 or points.shape[-1] != 2 or not np.isfinite(points).all():
             raise ValueError(f"a state is (theta, psi), shape (..., 2), finite, got {points.shape}; stack the two")
-        return np.asarray(self.velocity(torch.tensor(points, requires_grad=True)).numpy())
+        with torch.inference_mode(False):
+            return np.asarray(self.velocity(_leaf(points)).detach().numpy())
+
+
+def _leaf(state: Array) -> Tensor:
+    """A state to differentiate by, whatever PyTorch's defaults."""
+    return torch.tensor(state, requires_grad=True, device="cpu")
 
 
 def dirac_gan(game: str = "minimax", penalty_weight: float = 0.0) -> Field:
@@ -63,7 +100,8 @@ def dirac_gan(game: str = "minimax", penalty_weight: float = 0.0) -> Field:
         penalty_weight: gamma of R1, which adds (gamma / 2) E_{p_data}|grad logit|^2 = (gamma / 2) psi^2 to D's loss.
 
     Raises:
-        ValueError: the game is unknown or cannot be played with one parameter, or the weight is negative or not finite.
+        ValueError: the game is unknown or cannot be played with one parameter, its losses are refused by `check_losses`,
+            or the weight is negative or not finite.
 
     Example:
         >>> dirac_gan("minimax")([1.0, 0.0]).tolist()
@@ -78,6 +116,8 @@ def dirac_gan(game: str = "minimax", penalty_weight: float = 0.0) -> Field:
         raise ValueError(
             f"the game must be one of losses and penalties of a linear critic, got {game!r}; try 'wgan-gp'"
         )
+
+    check_losses(rules, dtype=torch.float64)
 
     def d_loss(theta: Tensor, psi: Tensor) -> Tensor:
         # A batch of one real sample, 0, and one generated sample, theta; the critic's gradient is psi everywhere.
@@ -167,9 +207,12 @@ def jacobian_eigenvalues(field: Field, point: ArrayLike, step_size: float | None
     state = np.asarray(point, dtype=np.float64)
     if state.shape != (2,) or not np.isfinite(state).all():
         raise ValueError(f"the point must be one finite state (theta, psi), got shape {state.shape}; give two numbers")
-    x = torch.tensor(state, requires_grad=True)
-    velocity = field.velocity(x, create_graph=True) + 0 * x  # a field that does not depend on x still has a Jacobian
-    jacobian = torch.stack([torch.autograd.grad(v, x, retain_graph=True)[0] for v in velocity]).numpy()
+    with torch.inference_mode(False), torch.enable_grad():
+        x = _leaf(state)
+        velocity = (
+            field.velocity(x, create_graph=True) + 0 * x
+        )  # a field that does not depend on x still has a Jacobian
+        jacobian = torch.stack([torch.autograd.grad(v, x, retain_graph=True)[0] for v in velocity]).numpy()
     # By the quadratic formula: a general routine loses half the digits where two eigenvalues meet.
     half_trace = np.trace(jacobian) / 2
     root = np.emath.sqrt(((jacobian[0, 0] - jacobian[1, 1]) / 2) ** 2 + jacobian[0, 1] * jacobian[1, 0])

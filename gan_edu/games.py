@@ -358,7 +358,7 @@ def generator_gradient(p_data: GaussianMixture, p_g: GaussianMixture, game: str 
         two arrays, (K, d) and (K,), in nats per unit of x.
 
     Raises:
-        ValueError: the densities do not fit, or the game is unknown.
+        ValueError: the densities do not fit, the game is unknown, or its losses are refused by `check_losses`.
 
     Example:
         >>> from gan_edu.densities import gaussian
@@ -371,12 +371,14 @@ def generator_gradient(p_data: GaussianMixture, p_g: GaussianMixture, game: str 
     rules = find_game(game)
     if rules.output != "logit" or rules.match_features:
         raise ValueError(f"the game must be one of classification, such as 'minimax', got {game!r}; D* is a classifier")
+    check_losses(rules, dtype=torch.float64)
     best, loss = optimal_discriminator(p_data, p_g), rules.g_loss
 
     def pull(x: Array) -> Array:
         """l'(a) grad a, shape (n, d)."""
-        a = torch.tensor(best.logit(x)[:, None], requires_grad=True)
-        (slope,) = torch.autograd.grad(loss(a).sum(), a)
+        with torch.inference_mode(False), torch.enable_grad():
+            a = torch.tensor(best.logit(x)[:, None], requires_grad=True, device="cpu")
+            (slope,) = torch.autograd.grad(loss(a).sum(), a)
         gradient: Array = slope.numpy() * (p_data.score(x) - p_g.score(x)).reshape(len(a), -1)
         return gradient
 
@@ -417,7 +419,8 @@ def gradient_penalty(
         eps: the eps themselves, shape (..., N), instead of drawing them.
 
     Raises:
-        ValueError: the shapes differ, or the critic returns several numbers a point.
+        ValueError: the shapes differ, or the critic is refused by `gradient_norms`: it returns several numbers a point, or
+            is cut off from autograd.
 
     Example:
         >>> x = torch.zeros(4, 2)
@@ -430,7 +433,8 @@ def gradient_penalty(
         shapes = [tuple(t.shape) for t in (real, fake, eps) if t is not None]
         raise ValueError(f"real and fake must have one shape (..., N, d) and eps (..., N), got {shapes}; pair them")
     if eps is None:
-        eps = torch.rand(real.shape[:-1], generator=generator, dtype=real.dtype).to(real.device)
+        source = "cpu" if generator is None else generator.device
+        eps = torch.rand(real.shape[:-1], generator=generator, dtype=real.dtype, device=source).to(real.device)
     x_hat = eps[..., None] * real + (1 - eps[..., None]) * fake
     norms = gradient_norms(critic, x_hat.detach(), create_graph=True)
     return PENALTIES["one-sided" if one_sided else "two-sided"](norms).mean(-1)

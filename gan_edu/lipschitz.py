@@ -7,8 +7,8 @@ Chapter: 09, 10, 11.
 
 from __future__ import annotations
 
-import copy
 import math
+import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from gan_edu.layers import Layer, Net, read_layers
 from gan_edu.networks import Ensemble
 
 __all__ = [
@@ -31,15 +32,54 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Critic = Callable[[Tensor], Tensor]
-Net = Ensemble | torch.nn.Sequential | Sequence[tuple[ArrayLike, ArrayLike]]
 
 
-def _tensor(x: Tensor | ArrayLike) -> Tensor:
-    """Points as a tensor; numbers that are not tensors become float64."""
-    x = x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x, dtype=np.float64))
+def _tensor(x: Tensor | ArrayLike, critic: Critic | None = None) -> Tensor:
+    """Points as a tensor of the critic's type and device where it is a module with parameters; else of their own.
+
+    Numbers that are not floating-point tensors become float64 on the CPU, whatever PyTorch's defaults.
+    """
+    if not isinstance(x, Tensor):
+        x = torch.as_tensor(np.asarray(x, dtype=np.float64), device="cpu")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"points must have shape (..., d) and be at least one, got {tuple(x.shape)}; add an axis")
+    x = x if x.is_floating_point() else x.double()
+    if isinstance(critic, torch.nn.Module):
+        for own in (*critic.parameters(), *critic.buffers()):
+            if own.is_floating_point():
+                return x.to(own.device, own.dtype)
     return x
+
+
+def _called(critic: Critic, x: Tensor) -> Tensor:
+    """The critic's outputs at x, as a tensor."""
+    try:
+        f = critic(x)
+    except RuntimeError as error:
+        if "call numpy()" in str(error):
+            raise ValueError(
+                "the critic must be written with PyTorch alone, got one that calls NumPy; use torch.sin for np.sin"
+            ) from error
+        if re.search("dtype|scalar type|same device", str(error)):
+            raise ValueError(
+                f"the critic must take points of type {x.dtype} on {x.device}, got one that does not ({error}); "
+                "pass the nn.Module itself, or points as a tensor of its type"
+            ) from error
+        raise
+    if not isinstance(f, Tensor):
+        raise ValueError(f"the critic must return a tensor, got {type(f).__name__}; use PyTorch in place of NumPy")
+    return f if f.is_floating_point() else f.to(x.dtype)
+
+
+def _refuse_if_cut_off(critic: Critic, x: Tensor, f: Tensor) -> None:
+    """A critic without a gradient must be a constant: its values may not change where x does."""
+    with torch.no_grad():
+        for other in (x + 1, x - 1, -9 * x):
+            if not torch.equal(_called(critic, other), f):
+                raise ValueError(
+                    "the critic must be differentiable by x, got one whose values change with x while autograd sees no way "
+                    "from one to the other; leave out detach, no_grad, inference_mode, item, NumPy and comparisons"
+                )
 
 
 def gradient_norms(critic: Critic, x: Tensor | ArrayLike, *, create_graph: bool = False) -> Tensor:
@@ -47,12 +87,14 @@ def gradient_norms(critic: Critic, x: Tensor | ArrayLike, *, create_graph: bool 
 
     Args:
         critic: maps points (..., d) to one number each, (...) or (..., 1), each from its own point alone
-            (batch normalisation would mix them).
+            (batch normalisation would mix them); the points follow the type and device of an nn.Module's parameters.
         x: points, shape (..., d).
         create_graph: True if the norms themselves will be differentiated, as in a gradient penalty.
 
     Raises:
-        ValueError: there are no points, or the critic returns several numbers a point.
+        ValueError: there are no points, the critic returns several numbers a point or no tensor, or its values change
+            with x while autograd sees no way from one to the other. A constant has gradient 0; `0 * x.sum(-1)` is one
+            that needs no such test.
 
     Example:
         >>> gradient_norms(lambda x: (x**2).sum(-1), [[3.0, 4.0], [0.0, 0.0]]).tolist()
@@ -60,17 +102,20 @@ def gradient_norms(critic: Critic, x: Tensor | ArrayLike, *, create_graph: bool 
 
     Source: Gulrajani et al. (2017), section 4. Chapter: 09, 10, 11.
     """
-    x = _tensor(x).detach().requires_grad_()
-    with torch.enable_grad():
-        f = critic(x)
+    with torch.inference_mode(False), torch.enable_grad():
+        x = _tensor(x, critic).detach().clone().requires_grad_()
+        f = _called(critic, x)
         if f.shape not in (x.shape[:-1], (*x.shape[:-1], 1)):
             raise ValueError(
                 f"the critic must return one number a point, {tuple(x.shape[:-1])}, got {tuple(f.shape)}; sum or pick one"
             )
-        if not f.requires_grad:
+        gradient = None
+        if f.requires_grad:
+            (gradient,) = torch.autograd.grad(f.sum(), x, create_graph=create_graph, allow_unused=True)
+        if gradient is None:
+            _refuse_if_cut_off(critic, x.detach(), f)
             return torch.zeros_like(x[..., 0])  # a constant
-        (gradient,) = torch.autograd.grad(f.sum(), x, create_graph=create_graph, materialize_grads=True)
-    norms: Tensor = torch.linalg.vector_norm(gradient, dim=-1)
+        norms: Tensor = torch.linalg.vector_norm(gradient, dim=-1)
     return norms
 
 
@@ -80,12 +125,12 @@ def secant_slopes(critic: Critic, x: Tensor | ArrayLike, y: Tensor | ArrayLike) 
     Each is a lower bound of every Lipschitz constant of f.
 
     Args:
-        critic: maps points (..., d) to one number each, (...), or to vectors, (..., m).
+        critic: maps points (..., d) to one number each, (...), or to vectors, (..., m); as in `gradient_norms`.
         x: first ends, shape (..., d).
         y: second ends, the same shape.
 
     Raises:
-        ValueError: shapes differ, or two points coincide.
+        ValueError: shapes differ, two points coincide, or the critic returns no tensor.
 
     Example:
         >>> secant_slopes(lambda x: x[..., 0] ** 2, [[0.0], [1.0]], [[1.0], [3.0]]).tolist()
@@ -93,14 +138,14 @@ def secant_slopes(critic: Critic, x: Tensor | ArrayLike, y: Tensor | ArrayLike) 
 
     Chapter: 10.
     """
-    x, y = _tensor(x), _tensor(y)
+    x, y = _tensor(x, critic), _tensor(y, critic)
     if x.shape != y.shape:
         raise ValueError(f"x and y must have one shape, got {tuple(x.shape)} and {tuple(y.shape)}; pair the points")
     run = torch.linalg.vector_norm(x - y, dim=-1)
     if not (run > 0).all():
         raise ValueError("the two points of a secant must differ, got a pair that coincides; drop it")
     with torch.no_grad():
-        rise = critic(x) - critic(y)
+        rise = _called(critic, x) - _called(critic, y)
     if rise.shape not in (run.shape, (*run.shape, rise.shape[-1] if rise.ndim else 0)):
         raise ValueError(
             f"the critic must return one number or vector a point, {tuple(run.shape)} or longer, got {tuple(rise.shape)}"
@@ -115,12 +160,12 @@ def lipschitz_lower_bound(critic: Critic, points: Tensor | ArrayLike, *, climb: 
     The value is attained at the point returned, so no Lipschitz constant is smaller; a larger one may have been missed.
 
     Args:
-        critic: maps points (n, d) to one number each.
+        critic: maps points (n, d) to one number each; as in `gradient_norms`.
         points: where to look first, shape (n, d).
         climb: number of points to improve by Nelder and Mead's search.
 
     Raises:
-        ValueError: points do not have shape (n, d), or a gradient is not finite.
+        ValueError: points do not have shape (n, d), a gradient is not finite, or as in `gradient_norms`.
 
     Example:
         >>> k, where = lipschitz_lower_bound(lambda x: torch.tanh(x[..., 0] - 2), [[1.0], [3.5]])
@@ -129,17 +174,18 @@ def lipschitz_lower_bound(critic: Critic, points: Tensor | ArrayLike, *, climb: 
 
     Chapter: 10.
     """
-    x = _tensor(points)
+    x = _tensor(points, critic).detach()
     norms = gradient_norms(critic, x).detach()
     if x.ndim != 2 or not torch.isfinite(norms).all():
         raise ValueError(f"points must have shape (n, d) and finite gradients there, got shape {tuple(x.shape)}")
 
     def negative(v: Array) -> float:
-        return -float(gradient_norms(critic, torch.as_tensor(v, dtype=x.dtype)[None])[0])
+        return -float(gradient_norms(critic, torch.as_tensor(v, dtype=x.dtype, device=x.device)[None])[0])
 
-    best, where = float(norms.max()), x[int(norms.argmax())].double().numpy()
-    spread = (x.max(0).values - x.min(0).values).double().numpy() / len(x) ** (1 / x.shape[1])
-    for start in x[norms.argsort(descending=True)[:climb]].double().numpy():
+    starts = x.double().cpu().numpy()
+    best, where = float(norms.max()), starts[int(norms.argmax())]
+    spread = np.ptp(starts, axis=0) / len(x) ** (1 / x.shape[1])
+    for start in starts[norms.argsort(descending=True)[:climb].cpu().numpy()]:
         simplex = np.vstack([start, start + np.diag(np.where(spread > 0, spread, 1e-2))])
         options = {"initial_simplex": simplex, "xatol": 1e-10, "fatol": 1e-15, "maxiter": 400 * len(start)}
         found = scipy.optimize.minimize(negative, start, method="Nelder-Mead", options=options)
@@ -148,54 +194,28 @@ def lipschitz_lower_bound(critic: Critic, points: Tensor | ArrayLike, *, climb: 
     return best, where
 
 
-def _layers(net: Net) -> list[list[tuple[Array, Array]]]:
-    """For each member of a net, its layers as pairs W (out, in) and b (out,)."""
-    if isinstance(net, Ensemble):
-        if net.kernels:
-            raise ValueError(
-                "a bound needs a net that maps each sample alone, got minibatch kernels; train without them"
-            )
-        parameters = [
-            (w.detach().double().cpu().numpy(), b.detach().double().cpu().numpy())
-            for w, b in zip(net.weights, net.biases, strict=True)
-        ]
-        members = [[(w[e].T, b[e, 0]) for w, b in parameters] for e in range(net.members)]
-    elif isinstance(net, torch.nn.Sequential):
-        linears = [layer.double() for layer in copy.deepcopy(net).cpu() if isinstance(layer, torch.nn.Linear)]
-        members = [
-            [
-                (m.weight.detach().numpy(), np.zeros(m.out_features) if m.bias is None else m.bias.detach().numpy())
-                for m in linears
-            ]
-        ]
-    else:
-        members = [[(np.asarray(w, dtype=np.float64), np.asarray(b, dtype=np.float64)) for w, b in net]]
-    layers = members[0]
-    fits = layers and all(w.ndim == 2 and w.size and b.shape == w.shape[:1] for w, b in layers)
-    if not fits or any(first.shape[0] != then.shape[1] for (first, _), (then, _) in pairwise(layers)):
-        shapes = [(w.shape, b.shape) for w, b in layers]
-        raise ValueError(f"a net is pairs of W (out, in) and b (out,), each in the out of the one before, got {shapes}")
-    if not all(np.isfinite(v).all() for member in members for layer in member for v in layer):
-        raise ValueError("weights and biases must be finite, got NaN or infinity; the training has diverged")
-    return members
-
-
 def _per_member(net: Net, values: list[float]) -> float | Array:
     return np.array(values) if isinstance(net, Ensemble) else values[0]
 
 
 def spectral_bound(net: Net, *, norm: str = "spectral") -> float | Array:
-    """Product of the layers' norms, prod_l |W_l|: a Lipschitz constant of the net if its activations have slopes in [-1, 1].
+    """Product of the layers' norms and of their activations' largest slopes, prod_l s_l |W_l|: a Lipschitz constant.
+
+    Affine layers with nothing between them, batch normalisation in eval mode among them, count as the one matrix that
+    they are; a net without activations has exactly this constant.
 
     Args:
-        net: an Ensemble, an nn.Sequential of nn.Linear and activations, or pairs (W, b), W (out, in) and b (out,).
+        net: an Ensemble, an nn.Sequential of layers whose slopes are known (it may be nested), or pairs (W, b), W (out, in)
+            and b (out,), with activations between them whose slopes lie in [-1, 1].
         norm: "spectral", the largest singular value, or "frobenius", which is larger and cheaper.
 
     Returns:
-        one number; for an Ensemble one a member, shape (E,).
+        one number, in units of the output per unit of x; for an Ensemble one a member, shape (E,).
 
     Raises:
-        ValueError: the shapes do not chain, a number is not finite, or the norm is unknown.
+        ValueError: a layer's slope is not known (convolutions, attention, modules and functions of one's own), it mixes
+            samples or draws at random in training mode, the shapes do not chain, a number is not finite, or the norm is
+            unknown.
 
     Example:
         >>> w = [([[1.0, 2.0], [3.0, 4.0]], [0.0, 0.0])]
@@ -207,10 +227,12 @@ def spectral_bound(net: Net, *, norm: str = "spectral") -> float | Array:
     if norm not in ("frobenius", "spectral"):
         raise ValueError(f"unknown norm {norm!r}; choose one of 'frobenius', 'spectral'")
 
-    def size(w: Array) -> float:
-        return float(np.linalg.norm(w, 2) if norm == "spectral" else np.linalg.norm(w))
+    def size(layer: Layer) -> float:
+        if not layer.weight.size:
+            return layer.slope
+        return float(np.linalg.norm(layer.weight, 2) if norm == "spectral" else np.linalg.norm(layer.weight))
 
-    return _per_member(net, [math.prod([size(w) for w, _ in layers]) for layers in _layers(net)])
+    return _per_member(net, [math.prod(map(size, layers)) for layers in read_layers(net)])
 
 
 def clip_bound(c: float, widths: Sequence[int]) -> float:
@@ -244,14 +266,15 @@ def relu_lipschitz(net: Net, *, max_regions: int = 2000) -> float | Array:
     Regions thinner than 1e-7 (in the units of x, within a box of 1e6) are left out.
 
     Args:
-        net: an Ensemble, an nn.Sequential, or pairs (W, b), W (out, in) and b (out,); ReLU between the layers.
+        net: an Ensemble, an nn.Sequential (affine layers, such as batch normalisation in eval mode, may follow each
+            other), or pairs (W, b), W (out, in) and b (out,); ReLU between the layers.
         max_regions: where to give up.
 
     Returns:
-        one number; for an Ensemble one a member, shape (E,).
+        one number, in units of the output per unit of x; for an Ensemble one a member, shape (E,).
 
     Raises:
-        ValueError: the shapes do not chain, the activation is not ReLU, or there are more than `max_regions` regions.
+        ValueError: the net is not made of affine layers and ReLU, the shapes do not chain, or there are more than `max_regions` regions.
 
     Example:
         >>> # relu(x) - 3 relu(x - 1)
@@ -261,13 +284,14 @@ def relu_lipschitz(net: Net, *, max_regions: int = 2000) -> float | Array:
 
     Source: Montufar et al. (2014), for the regions. Chapter: 10.
     """
-    if isinstance(net, Ensemble) and net.activation != "relu":
-        raise ValueError(f"only a ReLU net has linear regions, got activation {net.activation!r}; use spectral_bound")
-    if isinstance(net, torch.nn.Sequential):
-        kinds = [type(layer).__name__ for layer in net]
+    constants = []
+    for layers in read_layers(net):
+        kinds = [layer.name for layer in layers]
         if kinds != ["Linear", "ReLU"] * (len(kinds) // 2) + ["Linear"]:
             raise ValueError(f"only Linear, ReLU, ..., Linear can be enumerated, got {kinds}; use spectral_bound")
-    return _per_member(net, [_largest_jacobian(layers, max_regions) for layers in _layers(net)])
+        pairs = [(layer.weight, layer.bias) for layer in layers if layer.weight.size]
+        constants.append(_largest_jacobian(pairs, max_regions))
+    return _per_member(net, constants)
 
 
 def _largest_jacobian(layers: list[tuple[Array, Array]], max_regions: int) -> float:

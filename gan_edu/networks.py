@@ -21,7 +21,13 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": torch.nn.functional.softplus,
     "tanh": torch.tanh,
 }
-"""Functions between the layers, by name; each is 1-Lipschitz and may overwrite its argument."""
+"""Functions between the layers, by name; `ACTIVATIONS["mine"] = f` adds one. Each may overwrite its argument."""
+# Those above, with PyTorch's names: 1-Lipschitz, whatever a name in the registry comes to stand for.
+ONE_LIPSCHITZ: dict[Callable[[Tensor], Tensor], str] = {
+    torch.relu_: "ReLU",
+    torch.nn.functional.softplus: "Softplus",
+    torch.tanh: "Tanh",
+}
 KERNEL_DIM = 5  # C, numbers that each kernel of minibatch discrimination compares (as in the code of Salimans et al.)
 
 
@@ -50,6 +56,27 @@ def minibatch_closeness(features: Tensor, among: Tensor | None = None) -> Tensor
     return torch.exp(-distance).sum(-2)
 
 
+def _check_activation(name: str) -> None:
+    """Refuse an activation of a reader's own that is no differentiable function of each number by itself."""
+    act = ACTIVATIONS[name]
+    if act in ONE_LIPSCHITZ:
+        return
+    with torch.inference_mode(False), torch.enable_grad():
+        x = torch.linspace(-2, 2, 24, dtype=torch.float64, device="cpu").reshape(2, 3, 4).requires_grad_()
+        out, got = act(x.clone()), None
+        if not isinstance(out, Tensor) or out.shape != x.shape:
+            got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
+        elif not out.requires_grad:
+            got = "one that is cut off from it"
+        elif torch.autograd.grad(out[0, 0, 0], x)[0].count_nonzero() > 1:
+            got = "one that mixes numbers"
+    if got:
+        raise ValueError(
+            f"activation {name!r} must be a differentiable function of each number by itself, got {got} for shape "
+            f"{tuple(x.shape)}; write it with PyTorch, number by number"
+        )
+
+
 class Ensemble(torch.nn.Module):
     """E multilayer perceptrons side by side, (E, N, widths[0]) -> (E, N, widths[-1]).
 
@@ -65,8 +92,8 @@ class Ensemble(torch.nn.Module):
             of its batch, in B ways. 0 leaves it out, and samples do not see each other.
 
     Raises:
-        ValueError: fewer than two widths, a width below 1, no members, or an unknown activation; kernels without a
-            hidden layer.
+        ValueError: fewer than two widths, a width below 1, no members, or an unknown activation; one that is no
+            differentiable function of each number by itself; kernels without a hidden layer.
 
     Example:
         >>> net = Ensemble([2, 8, 1], [torch.Generator().manual_seed(e) for e in range(3)])
@@ -89,7 +116,11 @@ class Ensemble(torch.nn.Module):
             )
         if activation not in ACTIVATIONS:
             choices = ", ".join(repr(known) for known in sorted(ACTIVATIONS))
-            raise ValueError(f"unknown activation {activation!r}; choose one of {choices}")
+            raise ValueError(
+                f"unknown activation {activation!r}; choose one of {choices}, or register your own by "
+                f"ACTIVATIONS[{activation!r}] = f"
+            )
+        _check_activation(activation)
         if kernels < 0 or (kernels and len(widths) < 3):
             raise ValueError(f"kernels must be 0, or positive with a hidden layer, got {kernels}; add a width")
         self.widths, self.activation = tuple(widths), activation
@@ -97,13 +128,18 @@ class Ensemble(torch.nn.Module):
         sizes = [*pairwise(widths[:-1]), (widths[-2] + kernels, widths[-1])]
         for fan_in, fan_out in sizes:
             # Row fan_in of each draw is the bias.
-            draws = [torch.rand(fan_in + 1, fan_out, generator=g, dtype=torch.float64) for g in generators]
+            draws = [
+                torch.rand(fan_in + 1, fan_out, generator=g, dtype=torch.float64, device=g.device) for g in generators
+            ]
             start = ((2 * torch.stack(draws) - 1) / math.sqrt(fan_in)).to(dtype)
             self.weights.append(torch.nn.Parameter(start[:, :-1].clone()))
             self.biases.append(torch.nn.Parameter(start[:, -1:].clone()))
 
         if kernels:
-            draws = [torch.rand(widths[-2], kernels * KERNEL_DIM, generator=g, dtype=torch.float64) for g in generators]
+            draws = [
+                torch.rand(widths[-2], kernels * KERNEL_DIM, generator=g, dtype=torch.float64, device=g.device)
+                for g in generators
+            ]
             start = ((2 * torch.stack(draws) - 1) / math.sqrt(widths[-2])).to(dtype)
             self.kernels.append(torch.nn.Parameter(start))
 
@@ -157,7 +193,7 @@ class Ensemble(torch.nn.Module):
         Raises:
             ValueError: another activation, kernels, or several outputs.
         """
-        if self.activation != "relu" or self.kernels or self.widths[-1] != 1:
+        if ACTIVATIONS[self.activation] is not torch.relu_ or self.kernels or self.widths[-1] != 1:
             given = self.activation, len(self.kernels), self.widths[-1]
             raise ValueError(
                 f"slopes needs ReLU, no kernels and one output, got {given}; use gradient_norms, which asks autograd"
@@ -171,6 +207,11 @@ class Ensemble(torch.nn.Module):
 
     def _layers(self, x: Tensor) -> list[Tensor]:
         """Input and hidden layers, (E, W, N): with samples last, layers of one or two units are several times as fast."""
+        if x.ndim != 3 or (len(x), x.shape[2]) != (self.members, self.widths[0]):
+            raise ValueError(
+                f"x must have shape (E, N, in), here ({self.members}, N, {self.widths[0]}), got {tuple(x.shape)}; "
+                f"x.expand({self.members}, -1, -1) shows every member the same"
+            )
         act, layers = ACTIVATIONS[self.activation], [x.mT]
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             layers.append(act(torch.baddbmm(bias.mT, weight.mT, layers[-1])))
@@ -214,11 +255,11 @@ def _relu_back(d: Tensor, h: Tensor) -> Tensor:
     return d
 
 
-# name -> what multiplies d, in place, by the activation's slope where its output is h
-_BACK: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "relu": _relu_back,
-    "softplus": lambda d, h: d.mul_(-torch.expm1(-h)),
-    "tanh": lambda d, h: d.mul_(1 - h * h),
+# activation -> what multiplies d, in place, by its slope where its output is h; autograd finds those that are not here
+_BACK: dict[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]] = {
+    torch.relu_: _relu_back,
+    torch.nn.functional.softplus: lambda d, h: d.mul_(-torch.expm1(-h)),
+    torch.tanh: lambda d, h: d.mul_(1 - h * h),
 }
 
 
@@ -232,6 +273,8 @@ class Layers(NamedTuple):
 
 class Pass:
     """Layers forward and backward, written out: what autograd would do, in memory that is kept.
+
+    Through an activation whose slope is not written down here, one that a reader has added, autograd goes.
 
     Args:
         layers: those of an ensemble without kernels.
@@ -248,13 +291,31 @@ class Pass:
 
     def __init__(self, layers: Layers, x: Tensor, room: Room, depth: int | None = None) -> None:
         self.of, self.room, self.h = layers, room, [x.detach()]
+        self.bend = ACTIVATIONS[layers.activation]
+        self.unknown: dict[int, tuple[Tensor, Tensor]] = {}  # layer -> what the activation was given, and its output
         last = len(layers.weights) - 1
         for l, (weight, bias) in enumerate(zip(layers.weights[:depth], layers.biases, strict=False)):
             out = room.take(x, len(weight), weight.shape[2], x.shape[2])
             torch.baddbmm(bias.mT, weight.mT, self.h[-1], out=out)
             # Between the layers stands the activation, after the last none.
-            self.h.append(ACTIVATIONS[layers.activation](out) if l < last else out)
+            self.h.append(self._bent(l, out) if l < last else out)
         self.out = self.h[-1].detach().requires_grad_()
+
+    def _bent(self, l: int, out: Tensor) -> Tensor:
+        """What the activation makes of layer l's output."""
+        if self.bend in _BACK:
+            return self.bend(out)
+        with torch.enable_grad():
+            given = out.detach().requires_grad_()
+            self.unknown[l] = given, self.bend(given.clone())  # it may overwrite its argument
+        return self.unknown[l][1].detach()
+
+    def _bent_back(self, l: int, d: Tensor) -> Tensor:
+        """d through the activation after layer l."""
+        if l not in self.unknown:
+            return _BACK[self.bend](d, self.h[l + 1])
+        given, h = self.unknown[l]
+        return d.copy_(torch.autograd.grad(h, given, d, retain_graph=True)[0])
 
     def back(self, d: Tensor, learns: bool = True, inputs: bool = False) -> tuple[list[Tensor], Tensor]:
         """From d = dL/d out, gradients by weights and biases (none if nothing learns), and by the inputs if asked for.
@@ -265,7 +326,7 @@ class Pass:
         d = self.room.take(d, *d.shape).copy_(d)
         for l in reversed(range(len(self.h) - 1)):
             if l < len(self.of.weights) - 1:
-                d = _BACK[self.of.activation](d, self.h[l + 1])
+                d = self._bent_back(l, d)
             if learns:
                 by_weight.insert(0, torch.bmm(self.h[l], d.mT))
                 by_bias.insert(0, d.sum(2).unsqueeze(1))
@@ -290,6 +351,8 @@ class Slopes:
     d: Tensor | None = None
 
     def __init__(self, layers: Layers, x: Tensor, room: Room) -> None:
+        if ACTIVATIONS[layers.activation] is not torch.relu_:
+            raise ValueError(f"slopes needs ReLU, got {layers.activation!r}; use gradient_norms, which asks autograd")
         self.of, self.room, self.arriving = layers, room, list[Tensor]()
         *inner, last = layers.weights
         self.h = Pass(layers, x, room, len(inner)).h

@@ -123,7 +123,7 @@ def test_bad_widths(widths: tuple[int, ...], count: int) -> None:
 
 
 def test_unknown_activation() -> None:
-    words = "unknown activation 'gelu'; choose one of 'relu', 'softplus', 'tanh'"
+    words = "unknown activation 'gelu'; choose one of 'relu', 'softplus', 'tanh', or register your own by ACTIVATIONS['gelu']"
     with pytest.raises(ValueError, match=re.escape(words)):
         Ensemble((1, 1), streams(1), "gelu")
 

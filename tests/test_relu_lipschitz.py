@@ -187,7 +187,7 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: relu_lipschitz(ensemble([2, 3, 1], 1, "tanh")),
-        "only a ReLU net has linear regions, got activation 'tanh'; use spectral_bound",
+        "only Linear, ReLU, ..., Linear can be enumerated, got ['Linear', 'Tanh', 'Linear']; use spectral_bound",
     ),
     (
         lambda: relu_lipschitz(random_net([2, 8, 1], 0), max_regions=10),
