@@ -6,7 +6,7 @@ Chapter: 01 (minimax, non-saturating), 05 (their gradients), 11 (gradient penalt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -179,6 +179,16 @@ SLOPES: dict[Callable[..., Tensor], Callable[..., tuple[Tensor, ...]]] = {
     square: lambda n: (2 * n,),
 }
 _W1 = "W1(p_data, p_g), if D is an optimal 1-Lipschitz critic"
+_GP = Game(
+    "wgan-gp",
+    _critic_loss,
+    _raise_loss,
+    _W1,
+    "Gulrajani et al. (2017), algorithm 1",
+    output="score",
+    penalty="two-sided",
+    penalty_weight=10.0,
+)
 GAMES: dict[str, Game] = {
     game.name: game
     for game in (
@@ -213,26 +223,8 @@ GAMES: dict[str, Game] = {
             output="score",
             clip=0.01,
         ),
-        Game(
-            "wgan-gp",
-            _critic_loss,
-            _raise_loss,
-            _W1,
-            "Gulrajani et al. (2017), algorithm 1",
-            output="score",
-            penalty="two-sided",
-            penalty_weight=10.0,
-        ),
-        Game(
-            "wgan-gp-one-sided",
-            _critic_loss,
-            _raise_loss,
-            _W1,
-            "Petzka et al. (2018)",
-            output="score",
-            penalty="one-sided",
-            penalty_weight=10.0,
-        ),
+        _GP,
+        replace(_GP, name="wgan-gp-one-sided", source="Petzka et al. (2018)", penalty="one-sided"),
         ebgan(),
         Game(
             "feature-matching",
