@@ -237,6 +237,19 @@ def _merged(layers: list[Layer]) -> list[Layer]:
     return merged
 
 
+def refuse_mixing(name: str, net: nn.Module) -> None:
+    """Refuse a network whose value at a point depends on the other points of the batch."""
+    for layer in net.modules():
+        kind, remedy = type(layer).__name__, "call its eval() first, or normalise each point alone, by LayerNorm"
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (layer.training or layer.running_var is None):
+            kind = f"{kind} in training" if layer.running_var is not None else f"{kind} without running statistics"
+        elif isinstance(layer, Ensemble) and len(layer.kernels):
+            kind, remedy = f"{kind} with minibatch kernels", "train without them"
+        else:
+            continue
+        raise ValueError(f"{name} must map each point alone, got {kind}, which mixes the points of a batch; {remedy}")
+
+
 def as_function(net: nn.Module) -> Callable[[Array], Array]:
     """A network with one output as a function of NumPy points, (n,) or (n, d) -> (n,), computed in float64.
 
@@ -260,12 +273,11 @@ def as_function(net: nn.Module) -> Callable[[Array], Array]:
             f"D must be one network, got an Ensemble of {net.members} that returns logits; write a function of x that "
             "returns the probabilities of one member"
         )
+    refuse_mixing("D", net)
     for layer in net.modules():
-        if layer.training and isinstance(
-            layer, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd | nn.RReLU
-        ):
+        if layer.training and isinstance(layer, nn.modules.dropout._DropoutNd | nn.RReLU):
             raise ValueError(
-                f"D must map each sample alone and always alike, got {type(layer).__name__} in training; call D.eval() first"
+                f"D must map each point always alike, got {type(layer).__name__} in training; call D.eval() first"
             )
     state = {
         name: value.detach().double() if value.is_floating_point() else value

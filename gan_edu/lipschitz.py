@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from gan_edu.layers import Layer, Net, read_layers
+from gan_edu.layers import Layer, Net, read_layers, refuse_mixing
 from gan_edu.networks import Ensemble
 
 __all__ = [
@@ -45,6 +45,7 @@ def _tensor(x: Tensor | ArrayLike, critic: Critic | None = None) -> Tensor:
         raise ValueError(f"points must have shape (..., d) and be at least one, got {tuple(x.shape)}; add an axis")
     x = x if x.is_floating_point() else x.double()
     if isinstance(critic, torch.nn.Module):
+        refuse_mixing("the critic", critic)
         for own in (*critic.parameters(), *critic.buffers()):
             if own.is_floating_point():
                 return x.to(own.device, own.dtype)
@@ -87,7 +88,8 @@ def gradient_norms(critic: Critic, x: Tensor | ArrayLike, *, create_graph: bool 
 
     Args:
         critic: maps points (..., d) to one number each, (...) or (..., 1), each from its own point alone
-            (batch normalisation would mix them); the points follow the type and device of an nn.Module's parameters.
+            (batch normalisation would mix them in training, and is refused); the points follow the type and device of an
+            nn.Module's parameters.
         x: points, shape (..., d).
         create_graph: True if the norms themselves will be differentiated, as in a gradient penalty.
 

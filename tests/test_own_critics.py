@@ -114,6 +114,33 @@ def test_a_critic_in_numpy_is_refused(critic: Callable[[Tensor], Any], words: st
         call(critic)
 
 
+MIXING: list[tuple[Callable[[], nn.Module], str]] = [
+    (
+        lambda: nn.Sequential(net(last=nn.BatchNorm1d(1))),
+        "got BatchNorm1d in training, which mixes the points of a batch; call its eval() first, or normalise each point",
+    ),
+    (
+        lambda: net(last=nn.BatchNorm1d(1, track_running_stats=False)).eval(),
+        "got BatchNorm1d without running statistics",
+    ),
+    (lambda: Ensemble([2, 4, 1], [stream()], kernels=2), "got Ensemble with minibatch kernels, which mixes the points"),
+]
+
+
+@pytest.mark.parametrize(("make", "words"), MIXING, ids=map(str, range(len(MIXING))))
+def test_a_critic_that_mixes_points_has_no_gradient_at_a_point(make: Callable[[], nn.Module], words: str) -> None:
+    for call in (*TRIED, lambda critic: secant_slopes(critic, POINTS, POINTS + 1)):
+        with pytest.raises(ValueError, match=re.escape(f"the critic must map each point alone, {words}")):
+            call(make())
+
+
+def test_batch_normalisation_outside_training_is_a_critic() -> None:
+    norm = nn.BatchNorm1d(1)
+    norm.weight.data.fill_(3.0)
+    at, after = gradient_norms(net(), POINTS), gradient_norms(net(last=norm).eval(), POINTS)
+    torch.testing.assert_close(after, 3 * at, rtol=1e-4, atol=0)
+
+
 def test_secants_need_no_gradient_but_a_tensor() -> None:
     x, y = np.zeros((1, 2)), np.array([[3.0, 4.0]])
     assert secant_slopes(lambda x: x.sum(-1).detach(), x, y).tolist() == [7 / 5]
@@ -227,9 +254,12 @@ MODULES: list[tuple[Callable[[], nn.Module], str]] = [
     ),
     (
         lambda: nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1)),
-        "D must map each sample alone and always alike, got BatchNorm1d in training; call D.eval() first",
+        "D must map each point alone, got BatchNorm1d in training, which mixes the points of a batch; call its eval() first",
     ),
-    (lambda: nn.Sequential(nn.Dropout(), nn.Linear(1, 1)), "got Dropout in training; call D.eval() first"),
+    (
+        lambda: nn.Sequential(nn.Dropout(), nn.Linear(1, 1)),
+        "D must map each point always alike, got Dropout in training; call D.eval() first",
+    ),
 ]
 
 
