@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, roots_legendre
 
+from gan_edu.reading import number, numbers, probabilities, quiet
+
 __all__ = [
     "GaussianMixture",
     "Uniform",
@@ -32,9 +34,15 @@ def _logsumexp(terms: Array) -> Array:
     """log sum_k exp(terms_k) over the last axis: SciPy's, without its checks, in a third of the time."""
     top = terms.max(-1, keepdims=True)
     top = np.where(np.isneginf(top), 0.0, top)  # infinitely far from every component
-    with np.errstate(divide="ignore"):
-        result: Array = np.log(np.exp(terms - top).sum(-1)) + top[..., 0]
+    result: Array = np.log(np.exp(terms - top).sum(-1)) + top[..., 0]
     return result
+
+
+def as_mixture(name: str, law: object, use: str) -> GaussianMixture:
+    """The law, if it is a mixture; `use` says what to do where it is another."""
+    if not isinstance(law, GaussianMixture):
+        raise TypeError(f"{name} must be a GaussianMixture, got {type(law).__name__}; {use}")
+    return law
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +57,9 @@ class GaussianMixture:
     Points of a one-dimensional mixture have any shape (...); points of a d-dimensional one have shape (..., d).
 
     Raises:
-        ValueError: a shape does not fit, a std is not positive, weights are negative or do not sum to 1, a number is not finite.
+        ValueError: a shape does not fit, a std is not positive, weights are negative or do not sum to 1, a number is not finite
+            or masked.
+        TypeError: something is no number.
 
     Example:
         >>> p = GaussianMixture([-2.0, 2.0], 0.5)
@@ -64,15 +74,16 @@ class GaussianMixture:
     stds: Array
     weights: Array
 
+    @quiet
     def __init__(self, means: ArrayLike, stds: ArrayLike, weights: ArrayLike | None = None) -> None:
-        mu = np.array(means, dtype=np.float64)
+        mu = numbers("means", means).copy()
         mu = mu.reshape(-1, 1) if mu.ndim <= 1 else mu
         if mu.ndim != 2 or mu.size == 0:
             raise ValueError(f"means must have shape (K, d) with K, d >= 1, got {mu.shape}; give one row per component")
         count = len(mu)
-        s = np.array(stds, dtype=np.float64)
+        s = numbers("stds", stds).copy()
         s = np.full(count, float(s)) if s.ndim == 0 else s
-        w = np.full(count, 1 / count) if weights is None else np.array(weights, dtype=np.float64)
+        w = np.full(count, 1 / count) if weights is None else numbers("weights", weights)
         for name, values in (("stds", s), ("weights", w)):
             if values.shape != (count,):
                 raise ValueError(
@@ -82,10 +93,8 @@ class GaussianMixture:
             raise ValueError("means, stds and weights must be finite, got NaN or infinity; remove it")
         if (s <= 0).any():
             raise ValueError(f"stds must be positive, got {s.min()}; give standard deviations, not variances or logs")
-        if (w < 0).any() or abs(w.sum() - 1) > 1e-9:
-            raise ValueError(
-                f"weights must be non-negative and sum to 1, got {w.tolist()} (sum {w.sum():.6g}); divide by the sum"
-            )
+        if weights is not None:
+            w = probabilities("weights", weights)
         for name, values in (("means", mu), ("stds", s), ("weights", w)):
             values.setflags(write=False)
             object.__setattr__(self, name, values)
@@ -96,7 +105,7 @@ class GaussianMixture:
         return int(self.means.shape[1])
 
     def _points(self, x: ArrayLike) -> Array:
-        points = np.asarray(x, dtype=np.float64)
+        points = numbers("points", x)
         if self.dim == 1:
             return points[..., None]
         if points.ndim == 0 or points.shape[-1] != self.dim:
@@ -107,20 +116,22 @@ class GaussianMixture:
 
     def _log_terms(self, points: Array) -> Array:
         """log(w_k N(x; mu_k, s_k)), shape (..., K)."""
-        with np.errstate(divide="ignore"):
-            terms: Array = np.log(self.weights) - self.dim * np.log(self.stds * np.sqrt(2 * np.pi))
+        terms: Array = np.log(self.weights) - self.dim * np.log(self.stds * np.sqrt(2 * np.pi))
         for axis in range(self.dim):  # one axis at a time: a sum over a last axis of length two is slow
             terms = terms - 0.5 * ((points[..., axis, None] - self.means[:, axis]) / self.stds) ** 2
         return terms
 
+    @quiet
     def log_prob(self, x: ArrayLike) -> Array:
         """Log-density log p(x) in nats; shape of x without the coordinate axis."""
         return _logsumexp(self._log_terms(self._points(x)))
 
+    @quiet
     def prob(self, x: ArrayLike) -> Array:
         """Density p(x), per unit of length (area, ...); it may exceed 1."""
         return np.exp(self.log_prob(x))
 
+    @quiet
     def score(self, x: ArrayLike) -> Array:
         """Gradient of the log-density, sum_k r_k(x) (mu_k - x) / s_k^2 with responsibilities r_k; shape of x.
 
@@ -135,10 +146,12 @@ class GaussianMixture:
         gradient: Array = (responsibilities[..., None] * pull).sum(-2)
         return gradient[..., 0] if self.dim == 1 else gradient
 
+    @quiet
     def cdf(self, x: ArrayLike) -> Array:
         """Distribution function P(X <= x) = sum_k w_k Phi((x - mu_k) / s_k), one-dimensional mixtures only."""
         return self._tail(x, 1.0)
 
+    @quiet
     def sf(self, x: ArrayLike) -> Array:
         """Survival function P(X > x), without the rounding of 1 - cdf(x); one-dimensional mixtures only."""
         return self._tail(x, -1.0)
@@ -151,6 +164,7 @@ class GaussianMixture:
         result: Array = ndtr(sign * (self._points(x) - self.means[:, 0]) / self.stds) @ self.weights
         return result
 
+    @quiet
     def smoothed(self, std: float) -> GaussianMixture:
         """Law of x + std * noise with standard normal noise: each component's variance grows by std^2.
 
@@ -163,16 +177,18 @@ class GaussianMixture:
 
         Source: Arjovsky and Bottou (2017), section 3. Chapter: 05, 08.
         """
-        if not 0 <= std < np.inf:
+        if not 0 <= (std := number("std", std)) < np.inf:
             raise ValueError(f"the noise's std must be finite and not negative, got {std}; zero adds none")
         return GaussianMixture(self.means, np.hypot(self.stds, std), self.weights)
 
+    @quiet
     def box(self, stds: float) -> Array:
         """Two opposite corners, shape (2, d), of the box that reaches `stds` standard deviations around every component."""
         heavy = self.weights > 0
         mu, reach = self.means[heavy], stds * self.stds[heavy, None]
         return np.stack([(mu - reach).min(0), (mu + reach).max(0)])
 
+    @quiet
     def sample(self, n: int, *, generator: np.random.Generator | int) -> Array:
         """n independent draws, shape (n,) on the line and (n, d) otherwise; `generator` is a NumPy generator or a seed."""
         rng = np.random.default_rng(generator)
@@ -202,38 +218,48 @@ class Uniform:
     high: float = 1.0
     dim = 1
 
+    @quiet
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
         if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
             raise ValueError(
                 f"low must be below high, both finite, got [{self.low}, {self.high}]; swap or mend the ends"
             )
 
+    @quiet
     def log_prob(self, x: ArrayLike) -> Array:
         """Log-density in nats: -log(high - low) inside, -inf outside."""
-        x = np.asarray(x, dtype=np.float64)
+        x = numbers("points", x)
         return np.where((x >= self.low) & (x <= self.high), -np.log(self.high - self.low), -np.inf)
 
+    @quiet
     def prob(self, x: ArrayLike) -> Array:
         """Density: 1 / (high - low) inside, 0 outside."""
         return np.exp(self.log_prob(x))
 
+    @quiet
     def cdf(self, x: ArrayLike) -> Array:
         """Distribution function P(X <= x)."""
-        return np.clip((np.asarray(x, dtype=np.float64) - self.low) / (self.high - self.low), 0, 1)
+        return np.clip((numbers("points", x) - self.low) / (self.high - self.low), 0, 1)
 
+    @quiet
     def sf(self, x: ArrayLike) -> Array:
         """Survival function P(X > x)."""
-        return np.clip((self.high - np.asarray(x, dtype=np.float64)) / (self.high - self.low), 0, 1)
+        return np.clip((self.high - numbers("points", x)) / (self.high - self.low), 0, 1)
 
+    @quiet
     def box(self, stds: float) -> Array:
         """The ends of the interval, shape (2, 1); there is nothing beyond them, however many stds one looks."""
         return np.array([[self.low], [self.high]])
 
+    @quiet
     def sample(self, n: int, *, generator: np.random.Generator | int) -> Array:
         """n independent draws, shape (n,); `generator` is a NumPy generator or a seed."""
         return np.random.default_rng(generator).uniform(self.low, self.high, n)
 
 
+@quiet
 def gaussian(mean: ArrayLike = 0.0, std: float = 1.0) -> GaussianMixture:
     """One isotropic Gaussian N(mean, std^2 I); a number for `mean` puts it on the line, a vector in the plane or beyond.
 
@@ -241,9 +267,10 @@ def gaussian(mean: ArrayLike = 0.0, std: float = 1.0) -> GaussianMixture:
         >>> round(float(gaussian(0.0, 0.1).prob(0.0)), 6)
         3.989423
     """
-    return GaussianMixture(np.atleast_1d(np.asarray(mean, dtype=np.float64))[None, :], std)
+    return GaussianMixture(np.atleast_1d(numbers("mean", mean))[None, :], std)
 
 
+@quiet
 def two_modes(separation: float = 4.0, std: float = 0.5, weight: float = 0.5) -> GaussianMixture:
     """Two Gaussians on the line at -separation/2 and +separation/2.
 
@@ -261,6 +288,7 @@ def two_modes(separation: float = 4.0, std: float = 0.5, weight: float = 0.5) ->
     return GaussianMixture([-separation / 2, separation / 2], std, [weight, 1 - weight])
 
 
+@quiet
 def ring(modes: int = 8, radius: float = 2.0, std: float = 0.02) -> GaussianMixture:
     """`modes` equal Gaussians evenly spaced on a circle, the first at (radius, 0).
 
@@ -279,6 +307,7 @@ def ring(modes: int = 8, radius: float = 2.0, std: float = 0.02) -> GaussianMixt
     return GaussianMixture(radius * np.stack([np.cos(angle), np.sin(angle)], -1), std)
 
 
+@quiet
 def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixture:
     """side x side equal Gaussians on a square lattice centred at the origin.
 
@@ -297,6 +326,7 @@ def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixt
     return GaussianMixture(np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2), std)
 
 
+@quiet
 def parallel_line(theta: float, n: int, *, generator: np.random.Generator | int) -> Array:
     """n points on the segment {theta} x [0, 1], shape (n, 2): a law without a density in the plane.
 
@@ -309,6 +339,7 @@ def parallel_line(theta: float, n: int, *, generator: np.random.Generator | int)
     return np.column_stack([np.full(n, float(theta)), np.random.default_rng(generator).uniform(size=n)])
 
 
+@quiet
 def swiss_roll(n: int, noise: float = 0.25, *, generator: np.random.Generator | int) -> Array:
     """n points of a spiral in the plane, shape (n, 2), scaled to about [-2, 2]; `noise` is a std before the scaling.
 
@@ -341,6 +372,7 @@ def digits() -> tuple[Array, NDArray[np.int64]]:
     return np.asarray(images / 8 - 1), np.asarray(labels)
 
 
+@quiet
 def interpolates(p_data: GaussianMixture, p_g: GaussianMixture) -> GaussianMixture:
     """Law of x_hat = eps x + (1 - eps) y with x ~ p_data, y ~ p_g and eps ~ U(0, 1) independent: where WGAN-GP penalises.
 
@@ -350,6 +382,7 @@ def interpolates(p_data: GaussianMixture, p_g: GaussianMixture) -> GaussianMixtu
 
     Raises:
         ValueError: the dimensions differ, or the components are so narrow that more than 20000 Gaussians would be needed.
+        TypeError: a law is not a GaussianMixture.
 
     Example:
         >>> x_hat = interpolates(gaussian(0.0), gaussian(4.0, 0.5))
@@ -358,6 +391,8 @@ def interpolates(p_data: GaussianMixture, p_g: GaussianMixture) -> GaussianMixtu
 
     Source: Gulrajani et al. (2017), section 4. Chapter: 11.
     """
+    for name, law in (("p_data", p_data), ("p_g", p_g)):
+        as_mixture(name, law, "interpolate samples of other laws: eps * x + (1 - eps) * y")
     if p_data.dim != p_g.dim:
         raise ValueError(f"both densities must have the same dimension, got {p_data.dim} and {p_g.dim}; change one")
     j, k = (index.ravel() for index in np.indices((len(p_data.weights), len(p_g.weights))))

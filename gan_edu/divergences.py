@@ -19,6 +19,7 @@ from scipy.special import expit, log_expit, ndtr, rel_entr
 
 from gan_edu.densities import GaussianMixture, Uniform, gaussian
 from gan_edu.quadrature import Array, Density, Function, Law, as_laws, expectation, integrate
+from gan_edu.reading import number, numbers, quiet
 
 # Found here too, because W1 stands beside KL and JS wherever distances between laws are compared.
 from gan_edu.transport import OptimalCritic as OptimalCritic
@@ -50,10 +51,10 @@ def _contains(q: Density, p: Density) -> bool:
 
 def _p_log_ratio(log_p: Array, log_q: Array) -> Array:
     """p log(p / q), zero where p is."""
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * (log_p - log_q))
+    return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * (log_p - log_q))
 
 
+@quiet
 def cross_entropy(p: Law, q: Law) -> float:
     """Cross-entropy H(p, q) = -E_p[log q] in nats (differential for densities); H(p, p) is the entropy of p.
 
@@ -69,10 +70,10 @@ def cross_entropy(p: Law, q: Law) -> float:
             return np.inf
         f, g = first, second
         return integrate(lambda x: -f.prob(x) * np.where(f.prob(x) > 0, g.log_prob(x), 0), (f, g), (f,))
-    with np.errstate(divide="ignore"):
-        return expectation(first, -np.log(np.asarray(second, dtype=np.float64)))
+    return expectation(first, -np.log(np.asarray(second, dtype=np.float64)))
 
 
+@quiet
 def kl(p: Law, q: Law) -> float:
     """Kullback-Leibler divergence KL(p || q) = E_p[log(p / q)] in nats; inf where p has mass and q has none.
 
@@ -84,7 +85,9 @@ def kl(p: Law, q: Law) -> float:
         nats, >= 0; 1-D to 1e-9, 2-D to 1e-5 of max(1, value).
 
     Raises:
-        ValueError: the laws are of different kinds or dimensions, or a vector is not a probability vector.
+        ValueError: the laws are of different kinds or dimensions, or a vector is not a probability vector: it must sum
+            to 1 up to the rounding of its type, float32 or float64, and is divided by its sum.
+        TypeError: a law is neither a density nor numbers.
 
     Example:
         >>> from gan_edu.densities import gaussian
@@ -104,6 +107,7 @@ def kl(p: Law, q: Law) -> float:
     return max(0.0, integrate(lambda x: _p_log_ratio(f.log_prob(x), g.log_prob(x)), (f, g), (f,)))
 
 
+@quiet
 def js(p: Law, q: Law) -> float:
     """Jensen-Shannon divergence JS = (KL(p || m) + KL(q || m)) / 2 with m = (p + q)/2, in nats: between 0 and log 2.
 
@@ -130,6 +134,7 @@ def js(p: Law, q: Law) -> float:
     return min(LOG2, max(0.0, float(rel_entr(first, m).sum() + rel_entr(second, m).sum()) / 2))
 
 
+@quiet
 def total_variation(p: Law, q: Law) -> float:
     """Total variation distance TV = (1/2) int |p - q|: between 0 and 1, the largest gap in the probability of any event.
 
@@ -157,6 +162,7 @@ class OptimalDiscriminator:
     p_g: Density
     prior_real: float = 0.5
 
+    @quiet
     def logit(self, x: ArrayLike) -> Array:
         """log D*/(1 - D*) = log p_data(x) - log p_g(x) + log(pi / (1 - pi)), finite where D* rounds to 0 or 1.
 
@@ -164,14 +170,15 @@ class OptimalDiscriminator:
         """
         prior = np.log(self.prior_real) - np.log1p(-self.prior_real)
         log_p, log_g = self.p_data.log_prob(x), self.p_g.log_prob(x)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.where(np.isneginf(log_p) & np.isneginf(log_g), 0.0, log_p - log_g) + prior)
+        return np.asarray(np.where(np.isneginf(log_p) & np.isneginf(log_g), 0.0, log_p - log_g) + prior)
 
+    @quiet
     def __call__(self, x: ArrayLike) -> Array:
         """Probability that x is real, in [0, 1]."""
         return np.asarray(expit(self.logit(x)))
 
 
+@quiet
 def optimal_discriminator(p_data: Density, p_g: Density, prior_real: float = 0.5) -> OptimalDiscriminator:
     """Discriminator that maximises V: D*(x) = pi p_data / (pi p_data + (1 - pi) p_g), a function of x.
 
@@ -201,6 +208,7 @@ def optimal_discriminator(p_data: Density, p_g: Density, prior_real: float = 0.5
     return OptimalDiscriminator(first, second, float(prior_real))
 
 
+@quiet
 def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real: float | None = None) -> float:
     """Value function of the game, V = E_{p_data}[log D] + E_{p_g}[log(1 - D)] in nats, <= 0; -inf where D is surely wrong.
 
@@ -235,7 +243,7 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
     first, second = as_laws(p_data, p_g)
 
     def probability(d: ArrayLike) -> Array:
-        d = np.asarray(d, dtype=np.float64)
+        d = numbers("D(x)", d, "probabilities in [0, 1]")
         if not ((d >= 0) & (d <= 1)).all():
             raise ValueError(
                 "D must return probabilities in [0, 1], got a value outside or NaN; apply a sigmoid to logits"
@@ -245,11 +253,10 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
     def logs(x: NDArray[Any]) -> tuple[Array, Array]:
         logit = getattr(discriminator, "logit", None)
         if logit is not None:
-            a = np.asarray(logit(x))
+            a = numbers("the logit of D", logit(x))
             return np.asarray(log_expit(a)), np.asarray(log_expit(-a))
         d = probability(discriminator(x) if callable(discriminator) else discriminator)
-        with np.errstate(divide="ignore"):
-            return np.log(d), np.log1p(-d)
+        return np.log(d), np.log1p(-d)
 
     if isinstance(first, Density) and isinstance(second, Density):
         if not callable(discriminator):
@@ -261,6 +268,7 @@ def value(p_data: Law, p_g: Law, discriminator: Function | ArrayLike, prior_real
     return w_data * expectation(first, log_d) + w_g * expectation(second, log_1_d)
 
 
+@quiet
 def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
     """Probabilities of the cells (-inf, e_0], (e_0, e_1], ..., (e_B, inf): all mass is counted, none is cut off.
 
@@ -274,7 +282,8 @@ def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
         probability vector, shape (B + 2,).
 
     Raises:
-        ValueError: edges do not increase, samples are empty or not finite.
+        ValueError: edges do not increase, samples are empty, masked or not finite.
+        TypeError: p is neither a density nor numbers.
 
     Example:
         >>> binned([0.1, 0.2, 0.9, 7.0], [0.0, 0.5, 1.0]).tolist()
@@ -282,7 +291,7 @@ def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
 
     Chapter: 01.
     """
-    e = np.asarray(edges, dtype=np.float64)
+    e = numbers("edges", edges)
     if e.ndim != 1 or len(e) < 2 or not (np.diff(e) > 0).all():
         raise ValueError(
             f"edges must be at least two increasing numbers, got shape {e.shape}; use np.linspace(low, high, n)"
@@ -293,7 +302,7 @@ def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
         return np.asarray(np.where(z[:-1] > 0, -np.diff(ndtr(-z), axis=0), np.diff(ndtr(z), axis=0)) @ p.weights)
     if isinstance(p, Density):
         return np.asarray(np.diff(np.r_[0.0, p.cdf(e), 1.0]))
-    samples = np.asarray(p, dtype=np.float64)
+    samples = numbers("p", p, "a density on the line, or samples")
     if samples.ndim != 1 or samples.size == 0 or not np.isfinite(samples).all():
         raise ValueError(
             f"samples must be a non-empty vector of finite numbers, got shape {samples.shape}; drop NaN and flatten"
@@ -302,6 +311,7 @@ def binned(p: Density | ArrayLike, edges: ArrayLike) -> Array:
     return np.asarray(counts / samples.size)
 
 
+@quiet
 def kl_gaussians(mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: ArrayLike) -> float:
     """KL(N(m_p, S_p) || N(m_q, S_q)) = (tr(S_q^-1 S_p) + (m_q - m_p)' S_q^-1 (m_q - m_p) - d + log det S_q/det S_p) / 2, nats.
 
@@ -321,8 +331,8 @@ def kl_gaussians(mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: 
     Source: Rasmussen and Williams (2006), equation A.23. Chapter: 03.
     """
     (m_p, s_p), (m_q, s_q) = (
-        (np.asarray(m, dtype=np.float64), np.asarray(s, dtype=np.float64))
-        for m, s in ((mean_p, cov_p), (mean_q, cov_q))
+        (numbers(f"mean_{law}", m), numbers(f"cov_{law}", s))
+        for law, m, s in (("p", mean_p, cov_p), ("q", mean_q, cov_q))
     )
     d = m_p.size
     if m_p.shape != (d,) or m_q.shape != (d,) or s_p.shape != (d, d) or s_q.shape != (d, d):
@@ -344,6 +354,7 @@ def kl_gaussians(mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: 
     return max(0.0, float(np.trace(scipy.linalg.cho_solve(root_q, s_p)) + quadratic - d + log_dets) / 2)
 
 
+@quiet
 def fit_gaussian(
     loss: Callable[[GaussianMixture], float], start: tuple[float, float] = (0.0, 1.0)
 ) -> tuple[GaussianMixture, float]:
@@ -355,6 +366,7 @@ def fit_gaussian(
 
     Raises:
         ValueError: the std of the start is not positive, or the search does not converge.
+        TypeError: the loss is not a function, or returns no numbers.
 
     Example:
         >>> from gan_edu.densities import two_modes
@@ -365,7 +377,11 @@ def fit_gaussian(
 
     Source: Minka (2005), on the two directions of KL. Chapter: 06.
     """
-    mean, std = start
+    if not callable(loss):
+        raise TypeError(f"loss must be a function of a Gaussian, got {type(loss).__name__}; write lambda g: kl(p, g)")
+    if (ends := numbers("start", start)).shape != (2,):
+        raise ValueError(f"start must be a finite mean and a positive std, got shape {ends.shape}; give (mean, std)")
+    mean, std = ends.tolist()
     if not (np.isfinite(mean) and 0 < std < np.inf):
         raise ValueError(f"start must be a finite mean and a positive std, got {start}; give (mean, std)")
 
@@ -374,14 +390,17 @@ def fit_gaussian(
             raise ValueError(f"the loss must have a minimum near {start}, but the search ran away; start elsewhere")
         return GaussianMixture([v[0]], float(np.exp(v[1])))
 
-    if not np.isfinite(first := loss(gaussian(mean, std))):
+    def of_loss(g: GaussianMixture) -> float:
+        return number("loss(g)", loss(g))
+
+    if not np.isfinite(first := of_loss(gaussian(mean, std))):
         raise ValueError(f"the loss must be finite at the start, got {first} at {start}; start elsewhere")
 
     # A small first simplex, in units of the start's std, keeps the search in its own valley.
     simplex = np.array([[mean, np.log(std)], [mean + std / 10, np.log(std)], [mean, np.log(std) + 0.1]])
     for _ in range(3):  # a restart from the minimum found: a simplex may collapse before it arrives
         found = scipy.optimize.minimize(
-            lambda v: loss(of(v)),
+            lambda v: of_loss(of(v)),
             simplex[0],
             method="Nelder-Mead",
             options={"initial_simplex": simplex, "xatol": 1e-9, "fatol": 1e-14, "maxiter": 2000},

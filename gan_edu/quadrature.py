@@ -3,6 +3,7 @@
 Cells are laid around every component of the laws involved, so that no narrow bump hides inside a wide cell, and are
 halved until two rules agree on them. The mass inside the cells is compared with 1 first. Points are floating-point
 numbers: around a mean m they are np.spacing(m) apart, and an error of about that many stds comes with them.
+NumPy's warnings are off meanwhile, in functions that are passed in, too: infinity and NaN are seen in the values.
 Chapter: 01, 02, 03.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gan_edu.densities import GaussianMixture, Uniform
+from gan_edu.reading import numbers, probabilities, quiet
 
 __all__ = ["expectation"]
 
@@ -49,26 +51,22 @@ def as_laws(p: Law, q: Law) -> tuple[Density, Density] | tuple[Array, Array]:
                 f"both densities must have the same dimension, 1 or 2, got {p.dim} and {q.dim}; change one"
             )
         return p, q
-    if isinstance(p, Density) or isinstance(q, Density):
+    kind = "a GaussianMixture, a Uniform or a vector of probabilities"
+    first, second = (None if isinstance(law, Density) else numbers("a law", law, kind) for law in (p, q))
+    if first is None or second is None:
         raise ValueError(
             "both laws must be of one kind, got a density and a vector; use binned(density, edges) for the density"
         )
-    vectors = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
-    for v in vectors:
-        if v.ndim != 1 or v.shape != vectors[0].shape or v.size == 0:
-            raise ValueError(
-                f"probability vectors must have one shape (n,), got {vectors[0].shape} and {vectors[1].shape}; align them"
-            )
-        if not np.isfinite(v).all() or (v < 0).any() or abs(v.sum() - 1) > 1e-9:
-            raise ValueError(
-                f"probabilities must be finite, non-negative and sum to 1, got sum {v.sum():.6g}; divide by the sum"
-            )
-    return vectors
+    if first.ndim != 1 or first.shape != second.shape or first.size == 0:
+        raise ValueError(
+            f"probability vectors must have one shape (n,), got {first.shape} and {second.shape}; align them"
+        )
+    return probabilities("probabilities", p), probabilities("probabilities", q)  # type: ignore[arg-type]
 
 
 def as_points(points: ArrayLike, name: str) -> Array:
     """Points as an array (n, d)."""
-    cloud = np.asarray(points, dtype=np.float64)
+    cloud = numbers(name, points, "points, numbers of shape (n,) or (n, d)")
     cloud = cloud[:, None] if cloud.ndim == 1 else cloud
     if cloud.ndim != 2 or cloud.size == 0 or not np.isfinite(cloud).all():
         raise ValueError(
@@ -136,6 +134,7 @@ def _first_cells(laws: Sequence[Density], cover: Sequence[Density], reach: float
     return (low[:, None] + corners * size[:, None]).reshape(-1, dim), np.repeat(size / pieces, len(corners), axis=0)
 
 
+@quiet
 def integrate(
     f: Function,
     laws: Sequence[Density],
@@ -166,7 +165,7 @@ def integrate(
         for block in range(0, len(low), 500):  # bounded memory: mixtures make one number per point and component
             part = slice(block, block + 500)
             points = (low[part, None] + size[part, None] * nodes).reshape(-1, dim)
-            values = np.asarray(g(points[:, 0] if dim == 1 else points), dtype=np.float64)
+            values = numbers("f(x)", g(points[:, 0] if dim == 1 else points))
             by_cell = values.reshape(-1, len(nodes))  # the rules apart: 0 * inf would be NaN
             both = by_cell[:, :first] @ factors[0].ravel(), by_cell[:, first:] @ factors[1].ravel()
             result[part] = np.stack(both, -1) * size[part].prod(-1, keepdims=True)
@@ -206,6 +205,15 @@ def _rim(p: Density, reach: float) -> tuple[Array, Array]:
     return points[outside], area[outside]
 
 
+def _check_near(near: Sequence[Density], dim: int) -> None:
+    """Refuse what cannot be announced to `expectation`."""
+    if not isinstance(near, Sequence) or not all(isinstance(law, Density) for law in near):
+        raise TypeError(f"near must be a tuple of densities, got {near!r:.60}; write near=(q,)")
+    if any(law.dim != dim for law in near):
+        raise ValueError(f"near must have the dimension of p, {dim}, got {[law.dim for law in near]}; leave it out")
+
+
+@quiet
 def expectation(p: Law, f: Function | ArrayLike, *, near: Sequence[Density] = ()) -> float:
     """Expectation E_{x ~ p}[f(x)] = int p(x) f(x) dx by adaptive quadrature (1-D: 1e-10, 2-D: 1e-6 of max(1, |value|)).
 
@@ -219,7 +227,9 @@ def expectation(p: Law, f: Function | ArrayLike, *, near: Sequence[Density] = ()
             f has a narrow bump there.
 
     Raises:
-        ValueError: f returns NaN where p has mass, outgrows the tails of p, or the integral does not settle.
+        ValueError: f returns NaN where p has mass, outgrows the tails of p, or the integral does not settle; `near` has
+            another dimension than p.
+        TypeError: p is no law, `near` holds something else than densities, f returns no numbers.
 
     Example:
         >>> from gan_edu.densities import gaussian
@@ -233,25 +243,24 @@ def expectation(p: Law, f: Function | ArrayLike, *, near: Sequence[Density] = ()
             raise ValueError(
                 "f must be the vector of values for a probability vector, got a function; call it on the points"
             )
-        p_vector, values = np.asarray(as_laws(p, p)[0], dtype=np.float64), np.asarray(f, dtype=np.float64)
+        p_vector, values = np.asarray(as_laws(p, p)[0]), numbers("f", f)
         if values.shape not in ((), p_vector.shape) or np.isnan(values).any():
             raise ValueError(
                 f"f must be one number per entry of p, {p_vector.shape}, without NaN, got {values.shape}; align them"
             )
-        with np.errstate(invalid="ignore"):
-            return float(np.where(p_vector > 0, p_vector * values, 0.0).sum())
+        return float(np.where(p_vector > 0, p_vector * values, 0.0).sum())
     if p.dim > 2:
         raise ValueError(f"quadrature needs dimension 1 or 2, got {p.dim}; average over p.sample(...) instead")
     if not callable(f):
         raise ValueError("f must be a function of x for a density, got numbers; wrap them in a lambda")
+    _check_near(near, p.dim)
 
     def integrand(x: Array) -> Array:
         density = p.prob(x)
-        values = np.broadcast_to(np.asarray(f(x), dtype=np.float64), density.shape)
+        values = np.broadcast_to(numbers("f(x)", f(x)), density.shape)
         if np.isnan(values[density > 0]).any():
             raise ValueError("f(x) must be a number wherever p has mass, got NaN; check f outside the range you drew")
-        with np.errstate(invalid="ignore"):
-            return np.where(density > 0, density * values, 0.0)
+        return np.where(density > 0, density * values, 0.0)
 
     # Just as far out as it matters: a D that was computed without logits rounds to 0 or 1 in the far tails.
     for reach in (9.0, 14.0, 38.0):

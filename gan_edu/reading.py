@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["numbers", "probabilities"]
+__all__ = ["number", "numbers", "probabilities"]
 
 Array = NDArray[np.float64]
 # A decorator. Whether a result is right is told by the result, by inf, by an error that says why; never by the caller's
@@ -48,7 +48,7 @@ def _bare(name: str, value: Any) -> Any:
     return value
 
 
-def numbers(name: str, value: ArrayLike) -> Array:
+def numbers(name: str, value: ArrayLike, kind: str = "real numbers") -> Array:
     """The numbers in `value` as a float64 array of its shape; it may share the memory of `value`.
 
     Args:
@@ -56,6 +56,7 @@ def numbers(name: str, value: ArrayLike) -> Array:
         value: a number, a list, an array, a tensor on whatever device (its gradient is left behind), a table; of
             booleans, integers or floats. A masked array may mask nothing. NaN and infinity pass: what they mean is for
             the caller to say.
+        kind: what an error says that `value` must be, where numbers are only one of the possibilities.
 
     Raises:
         ValueError: entries are masked.
@@ -72,26 +73,48 @@ def numbers(name: str, value: ArrayLike) -> Array:
     """
     if type(value) is np.ndarray and value.dtype == np.float64:
         return value
-    return _with_dtype(name, value)[0]
+    return _with_dtype(name, value, kind)[0]
 
 
-def _with_dtype(name: str, value: ArrayLike) -> tuple[Array, str]:
+@quiet
+def _with_dtype(name: str, value: ArrayLike, kind: str = "real numbers") -> tuple[Array, str]:
     """The numbers, and the name of the type that they were given in."""
     plain = _bare(name, value)
     try:
         array = np.asarray(plain)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
-            f"{name} must be real numbers in an array, got {type(value).__name__} that is none ({error}); "
+            f"{name} must be {kind}, got {type(value).__name__} of which NumPy makes no array ({error}); "
             "give rows of one length"
         ) from None
     if array.dtype.kind not in "biuf":
-        what = type(value).__name__ + ("" if array.dtype.kind == "O" and array.ndim == 0 else f" of {array.dtype}")
-        remedy = REMEDY.get(array.dtype.kind, "convert them first")
-        raise TypeError(f"{name} must be real numbers, got {what}; {remedy}")
+        what, remedy = f"{type(value).__name__} of {array.dtype}", REMEDY.get(array.dtype.kind, "convert them first")
+        if array.dtype.kind == "O" and array.ndim == 0:
+            what, remedy = type(value).__name__, "see the example in the documentation of what you called"
+        raise TypeError(f"{name} must be {kind}, got {what}; {remedy}")
     return array.astype(np.float64, copy=False), str(getattr(value, "dtype", array.dtype)).removeprefix("torch.")
 
 
+def number(name: str, value: ArrayLike) -> float:
+    """One number, read as `numbers` reads many.
+
+    Raises:
+        ValueError: there are more or none, or it is masked.
+        TypeError: as `numbers`.
+
+    Example:
+        >>> number("std", np.float32(0.5))
+        0.5
+
+    Chapter: 01.
+    """
+    array = numbers(name, value, "a real number")
+    if array.size != 1:
+        raise ValueError(f"{name} must be one number, got shape {array.shape}; call once for each")
+    return float(array.item())
+
+
+@quiet
 def probabilities(name: str, value: ArrayLike, count: int | None = None) -> Array:
     """A vector of probabilities, divided by its sum, which must be 1 up to the rounding of the type that was given.
 

@@ -18,8 +18,12 @@ from scipy.special import gammaln, hyp1f1
 
 from gan_edu.densities import GaussianMixture, Uniform
 from gan_edu.quadrature import Array, Density, Law, as_laws, as_points, integrate
+from gan_edu.reading import numbers, probabilities, quiet
 
 __all__ = ["OptimalCritic", "Transport", "optimal_critic", "transport", "wasserstein1"]
+
+PAIRS = 16_000_000  # at most, in `transport`: then it needs about 1 GB, and far more time than memory
+BLOCK = 2_000_000  # numbers in memory at a time, where rows can be taken in turn
 
 
 def _excess(p: Density, q: Density, x: ArrayLike) -> Array:
@@ -48,6 +52,7 @@ def _dilation(p: Density, q: Density) -> tuple[float, Array] | None:
     return (a, b) if np.abs(moved[i] - there[j]).max() < 1e-12 * scale else None
 
 
+@quiet
 def wasserstein1(p: Law, q: Law, points: ArrayLike | None = None) -> float:
     """Wasserstein-1 distance W1 = min over couplings of E|x - y| = max over 1-Lipschitz f of E_p f - E_q f, in units of x.
 
@@ -108,20 +113,22 @@ class OptimalCritic:
     p_data: Density
     p_g: Density
 
+    @quiet
     def gradient(self, x: ArrayLike) -> Array:
         """Gradient of f* at x, shape of x: of length 1, and 0 where every slope is optimal."""
         if self.p_data.dim == 1:
             return np.asarray(np.sign(_excess(self.p_g, self.p_data, x)))
-        x = np.asarray(x, dtype=np.float64)
+        x = numbers("points", x)
         a, b = _dilation(self.p_data, self.p_g)  # type: ignore[misc]
         # From any x in the data, earth moves by (a - 1) x + b; seen from where it arrives, the direction is the same.
         move = b + np.zeros_like(x) if a == 1 else np.sign(a - 1) * (x + b / (a - 1))
         length = np.linalg.norm(move, axis=-1, keepdims=True)
         return np.asarray(-np.divide(move, length, out=np.zeros_like(move), where=length > 0))
 
+    @quiet
     def __call__(self, x: ArrayLike) -> Array:
         """f*(x); as f* is only given up to a constant, it is 0 at the first crossing of F_data and F_g, or at 0."""
-        x = np.asarray(x, dtype=np.float64)
+        x = numbers("points", x)
         if self.p_data.dim > 1:
             a, b = _dilation(self.p_data, self.p_g)  # type: ignore[misc]
             return np.asarray((self.gradient(x) * (x if a == 1 else x + b / (a - 1))).sum(-1))
@@ -153,6 +160,12 @@ class OptimalCritic:
         return (low + high) / 2, np.r_[below[0], -below]
 
 
+def _described(law: object) -> str:
+    """What an error calls it."""
+    return f"{type(law).__name__} in dimension {law.dim}" if isinstance(law, Density) else type(law).__name__
+
+
+@quiet
 def optimal_critic(p_data: Density, p_g: Density) -> OptimalCritic:
     """Critic that maximises E_{p_data} f - E_{p_g} f among 1-Lipschitz functions; the maximum is W1.
 
@@ -173,7 +186,8 @@ def optimal_critic(p_data: Density, p_g: Density) -> OptimalCritic:
     """
     if not (isinstance(p_data, Density) and isinstance(p_g, Density)) or p_data.dim != p_g.dim:
         raise ValueError(
-            "the optimal critic needs two densities of one dimension; for points, see transport(x, y).critic"
+            "the optimal critic needs two densities of one dimension, got "
+            f"{' and '.join(_described(law) for law in (p_data, p_g))}; for points, see transport(x, y).critic"
         )
     if p_data.dim > 1 and _dilation(p_data, p_g) is None:
         raise ValueError(
@@ -205,37 +219,44 @@ class Transport:
     def __iter__(self) -> Iterator[Any]:
         return iter((self.plan, (self.f_x, self.f_y), self.cost))
 
+    @quiet
     def critic(self, points: ArrayLike) -> Array:
         """f(z) = min_j f(y_j) + |z - y_j|, 1-Lipschitz everywhere and equal to the potential at x and y; shape (k,)."""
-        return np.asarray((scipy.spatial.distance.cdist(as_points(points, "points"), self.y) + self.f_y).min(1))
+        z = as_points(points, "points")
+        if z.shape[1] != self.y.shape[1]:
+            raise ValueError(f"points must have the dimension of y, {self.y.shape[1]}, got {z.shape[1]}; align them")
+        rows = max(1, BLOCK // len(self.y))
+        blocks = (z[i : i + rows] for i in range(0, len(z), rows))
+        return np.concatenate([(scipy.spatial.distance.cdist(block, self.y) + self.f_y).min(1) for block in blocks])
 
     @property
+    @quiet
     def gradient(self) -> Array:
         """dW1/dy_j = sum_i plan_ij (y_j - x_i) / |y_j - x_i|, shape (m, d); 0 is taken where the points coincide."""
-        arrow = self.y[None] - self.x[:, None]
+        i, j = np.nonzero(self.plan)
+        arrow = self.y[j] - self.x[i]
         length = np.linalg.norm(arrow, axis=-1, keepdims=True)
         unit = np.divide(arrow, length, out=np.zeros_like(arrow), where=length > 0)
-        return np.asarray((self.plan[..., None] * unit).sum(0))
+        total = np.zeros_like(self.y)
+        np.add.at(total, j, self.plan[i, j, None] * unit)
+        return total
 
 
 def _masses(weights: ArrayLike | None, count: int, name: str) -> Array:
     """Weights of `count` points; equal ones if left out."""
     if weights is None:
         return np.full(count, 1 / count)
-    w = np.asarray(weights, dtype=np.float64)
-    if w.shape != (count,) or not np.isfinite(w).all() or (w < 0).any() or abs(w.sum() - 1) > 1e-9:
-        raise ValueError(
-            f"{name} must be {count} non-negative numbers with sum 1, got shape {w.shape}, sum {w.sum():.6g}; "
-            "divide by the sum"
-        )
-    return np.asarray(w / w.sum())
+    return probabilities(name, weights, count)
 
 
+@quiet
 def transport(x: ArrayLike, y: ArrayLike, wx: ArrayLike | None = None, wy: ArrayLike | None = None) -> Transport:
     """Optimal transport between weighted points at the Euclidean cost |x_i - y_j|: plan, dual potential and W1.
 
     Equal numbers of equal weights are an assignment problem, all else a linear program (HiGHS). The dual potential f
-    is 1-Lipschitz, and falls by exactly |x_i - y_j| wherever mass moves: it proves that no plan is cheaper.
+    is 1-Lipschitz, and falls by exactly |x_i - y_j| wherever mass moves: it proves that no plan is cheaper. There may be
+    16 million pairs of points, 4000 x 4000; but time grows with more than the cube of n: 1000 x 1000 takes seconds,
+    2000 x 2000 a minute, a linear program ten times as long.
 
     Args:
         x: sources, shape (n,) or (n, d).
@@ -244,7 +265,8 @@ def transport(x: ArrayLike, y: ArrayLike, wx: ArrayLike | None = None, wy: Array
         wy: weights of y, shape (m,), sum 1; equal if left out.
 
     Raises:
-        ValueError: points or weights do not fit, are empty or not finite.
+        ValueError: points or weights do not fit, are empty, masked or not finite, or there are too many pairs.
+        TypeError: something is no number.
 
     Example:
         >>> t = transport([0.0, 1.0, 3.0], [5.0, 6.0, 8.0])
@@ -256,6 +278,11 @@ def transport(x: ArrayLike, y: ArrayLike, wx: ArrayLike | None = None, wy: Array
     sources, targets = as_points(x, "x"), as_points(y, "y")
     if sources.shape[1] != targets.shape[1]:
         raise ValueError(f"x and y must have one dimension, got {sources.shape[1]} and {targets.shape[1]}")
+    if (pairs := len(sources) * len(targets)) > PAIRS:
+        raise ValueError(
+            f"transport keeps every pair of points in memory and takes at most {PAIRS:,} pairs, got {len(sources)} x "
+            f"{len(targets)} = {pairs:,}; take fewer points of each, or sample_w1, or a library for many points such as POT"
+        )
     a, b = _masses(wx, len(sources), "wx"), _masses(wy, len(targets), "wy")
     cost = scipy.spatial.distance.cdist(sources, targets)
     if len(a) == len(b) and np.ptp(a) == np.ptp(b) == 0:

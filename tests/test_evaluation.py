@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 from shared import prove
 
 from gan_edu.densities import GaussianMixture, gaussian, grid, ring, two_modes
-from gan_edu.evaluation import interval, mode_coverage, nearest_neighbours, parzen_log_likelihood
+from gan_edu.evaluation import interval, mode_coverage, nearest_neighbours, null_coverage, parzen_log_likelihood
 
 UNEQUAL = GaussianMixture([[0.0, 0.0], [4.0, 0.0]], [0.1, 1.0])
 
@@ -117,6 +117,64 @@ def test_coverage_does_not_depend_on_the_frame() -> None:
     turn, _ = np.linalg.qr(rng.normal(size=(2, 2)))
     moved = GaussianMixture(7 * target.means @ turn + 3, 7 * target.stds)
     assert mode_coverage(7 * x @ turn + 3, moved) == mode_coverage(x, target)
+
+
+# --- what laws without modes get ---------------------------------------------------------------------------------
+
+
+def test_a_mode_needs_a_fraction_of_its_fair_share() -> None:
+    target = GaussianMixture([[0.0, 0.0], [9.0, 0.0]], 1.0, [0.25, 0.75])
+    x = np.repeat([[0.0, 1.0], [9.0, 0.5], [4.5, 0.0]], [10, 40, 50], axis=0)
+    fair = np.array([0.25, 0.75]) * (1 - np.exp(-9 / 2))  # within 3 stds in the plane
+    just = np.array([0.1, 0.4]) / fair
+    assert just.round(3).tolist() == [0.404, 0.539]
+    for fraction, modes in ((0.0, 2), (just[0], 2), (0.41, 1), (just[1], 1), (0.54, 0), (1.0, 0)):
+        assert mode_coverage(x, target, fair=fraction) == (modes, 0.5)
+    within = 1 - np.exp(-4 / 2)  # at two stds
+    for side in (-1e-9, 1e-9):
+        assert mode_coverage(x, target, stds=2.0, fair=0.1 / 0.25 / within + side).modes == (2 if side < 0 else 1)
+        assert mode_coverage(x, target, stds=2.0, fair=0.4 / 0.75 / within + side).modes == (1 if side < 0 else 0)
+    assert mode_coverage(target.sample(2000, generator=0), target, fair=0.9).modes == 2
+
+
+def test_what_a_uniform_law_captures_is_a_matter_of_areas() -> None:
+    target, n, members = grid(5, 2.0, 0.05), 1000, 400
+    share = np.pi * 0.15**2 / 8.3**2  # a disc of 3 stds, in a square of side 4 * 2 + 2 * 3 * 0.05
+    nulls = null_coverage(n, target, generator=0, members=members).uniform
+    spread = np.sqrt(25 * share * (1 - 25 * share) / n / members)
+    assert nulls.high_quality.mean() == pytest.approx(25 * share, abs=4 * spread)
+    assert nulls.modes.mean() == pytest.approx(25 * (1 - (1 - share) ** n), abs=4 * 2.1 / np.sqrt(members))
+
+
+def test_the_blob_has_the_target_s_mean_and_covariance() -> None:
+    # Modes at (0, 0) and (4, 2), of weights 1/4 and 3/4: mean (3, 1.5), covariance 3/16 (16, 8; 8, 4) + 0.01 I.
+    target = GaussianMixture([[0.0, 0.0], [4.0, 2.0]], 0.1, [0.25, 0.75])
+    blob = stats.multivariate_normal([3.0, 1.5], [[3.01, 1.5], [1.5, 0.76]])
+    at, n, members = 0.3 * np.stack(np.meshgrid(*[np.linspace(-1, 1, 301)] * 2), -1), 500, 400
+    inside = np.linalg.norm(at, axis=-1) <= 0.3
+    share = sum(blob.pdf(at + mean)[inside].sum() * 0.002**2 for mean in target.means)
+    found = null_coverage(n, target, generator=0, members=members).blob.high_quality.mean()
+    assert found == pytest.approx(share, abs=4 * np.sqrt(share / n / members))
+
+
+def test_a_fair_share_tells_the_target_from_laws_without_modes() -> None:
+    for target in (grid(), grid(5, 1.0, 0.1), ring(), ring(8, 2.0, 0.1)):
+        nulls = null_coverage(4096, target, generator=0, fair=0.5)
+        count = len(target.stds)
+        assert np.median(nulls.uniform.modes) == 0
+        # N(0, 2.01 I) has 0.57 of the fair share at the centre of the narrow grid, and 0.44 at its four neighbours.
+        assert nulls.blob.modes.max() <= (3 if target.stds[0] == 0.1 and count == 25 else 0)
+        assert nulls.perfect.modes.tolist() == [count] * 16
+        assert nulls.perfect.high_quality.mean() == pytest.approx(1 - np.exp(-9 / 2), abs=0.002)
+    loose = null_coverage(4096, grid(5, 1.0, 0.1), generator=0, share=0.004)
+    assert np.median(loose.uniform.modes) == 25  # a uniform square captures 25 of 25
+
+
+def test_nulls_on_the_line_depend_on_the_seed_alone() -> None:
+    one, again, other = (null_coverage(50, two_modes(9.0), generator=seed, members=3) for seed in (0, 0, 1))
+    assert one.uniform.modes.shape == one.blob.high_quality.shape == (3,)
+    assert np.array_equal(one.uniform.high_quality, again.uniform.high_quality)
+    assert not np.array_equal(one.uniform.high_quality, other.uniform.high_quality)
 
 
 # --- Parzen windows ----------------------------------------------------------------------------------------------
@@ -279,6 +337,9 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
         lambda: mode_coverage([1.0], gaussian(), share=-0.1),
         "stds must be positive and share in [0, 1), got 3.0 and -0.1",
     ),
+    (lambda: mode_coverage([1.0], gaussian(), fair=1.1), "fair must be in [0, 1], got 1.1"),
+    (lambda: null_coverage(0, ring(), generator=0), "n and members must be positive, got 0 and 16; n is the number of"),
+    (lambda: null_coverage(5, ring(), generator=0, members=0), "n and members must be positive, got 5 and 0"),
     (
         lambda: parzen_log_likelihood(np.zeros((3, 2)), 1.0, np.zeros((3, 1))),
         "samples and test must have one dimension and a positive window, got 2, 1 and 1.0",

@@ -311,19 +311,31 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
     (lambda: wasserstein1([0.5, 0.5], [0.5, 0.5], [0.0]), "points must be one per entry, 2, got 1; align them"),
     (lambda: wasserstein1([0.5, 0.5], [0.5, 0.5], [0.0, np.nan]), f"points must be {FINITE} (2,)"),
     (lambda: wasserstein1([], []), "probability vectors must have one shape (n,), got (0,) and (0,)"),
-    (lambda: optimal_critic([1.0], [1.0]), "the optimal critic needs two densities of one dimension; for points, see"),
-    (lambda: optimal_critic(gaussian(), ring()), "the optimal critic needs two densities of one dimension"),
+    (lambda: optimal_critic([1.0], [1.0]), "two densities of one dimension, got list and list; for points, see"),
+    (
+        lambda: optimal_critic(gaussian(), ring()),
+        "the optimal critic needs two densities of one dimension, got GaussianMixture in dimension 1",
+    ),
     (lambda: optimal_critic(ring(), grid()), BEYOND),
     (lambda: transport([], [1.0]), f"x must be {FINITE} (0,)"),
     (lambda: transport([1.0], []), f"y must be {FINITE} (0,)"),
     (lambda: transport([1.0], [np.nan]), f"y must be {FINITE} (1,)"),
     (lambda: transport([np.inf], [1.0]), f"x must be {FINITE} (1,)"),
     (lambda: transport([1.0], [[1.0, 2.0]]), "x and y must have one dimension, got 1 and 2"),
-    (lambda: transport([1.0], [1.0], [0.5]), "wx must be 1 non-negative numbers with sum 1, got shape (1,), sum 0.5;"),
-    (lambda: transport([1.0], [1.0], None, [[1.0]]), "wy must be 1 non-negative numbers with sum 1, got shape (1, 1)"),
-    (lambda: transport([1.0, 2.0], [1.0], [1.5, -0.5]), "wx must be 2 non-negative numbers with sum 1, got shape (2,)"),
-    (lambda: transport([1.0, 2.0], [1.0], [np.nan, 1.0]), "wx must be 2 non-negative numbers with sum 1, got shape"),
+    (lambda: transport([1.0], [1.0], [0.5]), "wx must be finite, non-negative and sum to 1, got sum - 1 = -0.5"),
+    (lambda: transport([1.0], [1.0], None, [[1.0]]), "wy must have shape (1,), got (1, 1); align it"),
+    (lambda: transport([1.0, 2.0], [1.0], [1.5, -0.5]), "wx must be finite, non-negative and sum to 1, got -0.5"),
+    (lambda: transport([1.0, 2.0], [1.0], [np.nan, 1.0]), "wx must be finite, non-negative and sum to 1, got nan"),
     (lambda: transport([1.0], [2.0]).critic([np.nan]), f"points must be {FINITE} (1,)"),
+    (lambda: transport([1.0], [2.0]).critic([[1.0, 2.0]]), "points must have the dimension of y, 1, got 2; align them"),
+    (
+        lambda: transport(np.zeros((12_000, 2)), np.zeros((11_000, 2))),
+        "takes at most 16,000,000 pairs, got 12000 x 11000 = 132,000,000; take fewer points of each, or sample_w1",
+    ),
+    (
+        lambda: wasserstein1(np.full(4001, 1 / 4001), np.full(4001, 1 / 4001), np.zeros((4001, 2))),
+        "takes at most 16,000,000 pairs, got 4001 x 4001",
+    ),
 ]
 
 
