@@ -23,7 +23,15 @@ from gan_edu.divergences import (
     total_variation,
     value,
 )
-from gan_edu.evaluation import interval, mode_coverage, nearest_neighbours, parzen_log_likelihood, sample_js, sample_w1
+from gan_edu.evaluation import (
+    interval,
+    mode_coverage,
+    nearest_neighbours,
+    null_coverage,
+    parzen_log_likelihood,
+    sample_js,
+    sample_w1,
+)
 from gan_edu.quadrature import expectation
 
 # Not lazily: this import binds `gan_edu.transport` to the function, after Python has bound it to the module of that name.
@@ -72,6 +80,7 @@ __all__ = [
     "kl_gaussians",
     "mode_coverage",
     "nearest_neighbours",
+    "null_coverage",
     "optimal_critic",
     "optimal_discriminator",
     "parallel_line",

@@ -30,6 +30,7 @@ from gan_edu import (
     kl_gaussians,
     mode_coverage,
     nearest_neighbours,
+    null_coverage,
     optimal_critic,
     optimal_discriminator,
     parzen_log_likelihood,
@@ -41,7 +42,6 @@ from gan_edu import (
     value,
     wasserstein1,
 )
-from gan_edu.evaluation import null_coverage
 from gan_edu.transport import transport
 
 X = np.ma.masked_values([0.0, 0.1, 0.2, -999.0], -999.0)
