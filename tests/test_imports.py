@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[1]
 SLOW = {"torch", "matplotlib", "sklearn", "ipywidgets", "IPython", "tqdm"}
 SLOW |= {f"scipy.{part}" for part in ("stats", "optimize", "sparse", "spatial")}
 
@@ -36,3 +40,23 @@ def test_the_package_loads_nothing_slow() -> None:
 )
 def test_what_was_left_out_is_loaded_when_it_is_needed(code: str, part: str) -> None:
     assert part in loaded_by(f"import gan_edu; {code}")
+
+
+def test_imports_close_no_circle() -> None:
+    """From the mathematics up to the pictures: nothing below `plots` and `live` imports them."""
+    package = ROOT / "gan_edu"
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in package.rglob("*.py")}
+    known = {name.removesuffix(".__init__"): path for path, name in names.items()}
+    graph: dict[str, set[str]] = {}
+    for path, name in names.items():
+        wanted = [
+            f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in known else str(node.module)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        ]
+        graph[name] = {names[known[each]] for each in wanted if each in known} - {name, "gan_edu.__init__"}
+    order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError at a circle
+    assert order.index("gan_edu.networks") < order.index("gan_edu.training.algorithm")
+    below = {name for name in graph if name.split(".")[1] not in ("plots", "live", "__init__")}
+    assert not any(graph[name] & {"gan_edu.plots", "gan_edu.live"} for name in below)
