@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.optim.rmsprop import rmsprop
 
 from gan_edu.games import PENALTIES, SLOPES, feature_matching, find_game, smoothed, square
 from gan_edu.lipschitz import gradient_norms
-from gan_edu.networks import Ensemble, Pass, Room, Slopes
+from gan_edu.networks import ACTIVATIONS, Ensemble, Pass, Room, Slopes
 from gan_edu.training.batches import Array, Draws, Law, beside
 from gan_edu.training.settings import TrainConfig
 
@@ -41,11 +41,11 @@ class Player:
         self.flat = flat  # (E, P): all parameters of a member in a row
         self.state = torch.zeros(2, *flat.shape, dtype=flat.dtype, device=flat.device)
         """Running means of the gradient and of its square."""
-        self.updates, self.lr, self.config = torch.zeros((), device=flat.device), lr, config
+        self.updates, self.lr, self.config = torch.zeros((), dtype=torch.float32, device=flat.device), lr, config
 
     def __call__(self, x: Tensor) -> Tensor:
         """The network's outputs for x (E, N, in), (E, N, out); with kernels by autograd."""
-        return torch.as_tensor(self.net(x)) if self.net.kernels else self._out(Pass(self.layers, x.mT, self.room))
+        return cast(Tensor, self.net(x)) if self.net.kernels else self._out(Pass(self.layers, x.mT, self.room))
 
     def slopes(self, x: Tensor) -> Tensor:
         """Gradient of the one output by the input x, (E, N, in), for ReLU without kernels."""
@@ -216,7 +216,9 @@ class Block:
 
     def charge(self, cost: Callable[[Tensor], Tensor], weight: float, x: Tensor, y: Tensor) -> Tensor:
         """weight E[cost(|grad D|)] at each sample x, or pack of them, (E,)."""
-        if self.config.activation != "relu" or self.game.output == "energy":  # by autograd, which can do it twice
+        if (
+            ACTIVATIONS[self.config.activation] is not torch.relu_ or self.game.output == "energy"
+        ):  # by autograd, which can do it twice
             norms = gradient_norms(lambda x: self.score(self.D.net, beside(x, y)), x, create_graph=True)
             return weight * cost(norms).mean(-1)
         slopes = self.D.slopes(beside(x, y))

@@ -96,12 +96,14 @@ def train(
     where = grid_over(law) if points is None else as_rows("points", points)
     if where.shape[1] != dim:
         raise ValueError(f"points must have {dim} coordinates like the data, got {where.shape[1]}; change points")
-    nets = networks(config, dim)
+    with torch.device("cpu"), torch.inference_mode(False):
+        nets = networks(config, dim)
     if init is not None:
         _go_on(init, config, dim, *nets)
     units = _units(config, law, init)
     state = init.state if init is not None and not anew and init.config.optimizer == config.optimizer else {}
-    with np.errstate(all="ignore"):  # whatever the caller's setting: NaN and infinity are seen, and told
+    # Whatever the caller has set: NaN and infinity are seen, and told.
+    with np.errstate(all="ignore"), torch.device("cpu"), torch.inference_mode(False):
         return _Training(config, (law, y, p_g), where, nets, units, state, on_snapshot).run()
 
 

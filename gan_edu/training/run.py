@@ -92,12 +92,13 @@ class Run:
                 f"one of 0 to {self.config.classes - 1}" if self.config.classes else "left out: the run has no labels"
             )
             raise ValueError(f"label must be {known}, got {label!r}; change it")
-        stream, shape = torch.Generator().manual_seed(seed), (int(n), self.config.latent_dim)
-        if self.config.latent == "uniform":
-            z = 2 * torch.rand(shape, generator=stream, dtype=torch.float64) - 1
-        else:
-            z = torch.randn(shape, generator=stream, dtype=torch.float64)
-        made = images(self.generator, labelled(z, self.config.classes, label))
+        with torch.device("cpu"):  # whatever the caller's default
+            stream, shape = torch.Generator().manual_seed(seed), (int(n), self.config.latent_dim)
+            if self.config.latent == "uniform":
+                z = 2 * torch.rand(shape, generator=stream, dtype=torch.float64) - 1
+            else:
+                z = torch.randn(shape, generator=stream, dtype=torch.float64)
+            made = images(self.generator, labelled(z, self.config.classes, label))
         return np.asarray(self.centre + self.scale * made)
 
     def density(self, x: ArrayLike, bandwidth: float = 0.1) -> Array:

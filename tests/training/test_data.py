@@ -159,3 +159,21 @@ def test_only_true_stops() -> None:
 def test_the_caller_s_numpy_settings_do_not_disturb() -> None:
     with np.errstate(all="raise"):
         train(DATA, **TINY, record=("w1", "js"))
+
+
+@pytest.mark.parametrize("setting", ["float64", "float16", "meta", "inference"])
+def test_global_switches_of_pytorch_change_nothing(setting: str) -> None:
+    expected = train(DATA, **TINY, game="wgan-gp")
+    try:
+        if setting == "meta":
+            torch.set_default_device("meta")
+        elif setting != "inference":
+            torch.set_default_dtype(getattr(torch, setting))
+        with torch.inference_mode(setting == "inference"):
+            run = train(DATA, **TINY, game="wgan-gp")
+            made = run.generate(5)
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(run.samples, expected.samples)
+    np.testing.assert_array_equal(made, expected.generate(5))
