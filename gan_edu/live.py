@@ -40,7 +40,11 @@ class TrainingPanel:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         reach = 4 * data.stds
-        self._x = np.linspace((data.means[:, 0] - reach).min(), (data.means[:, 0] + reach).max(), 161)
+        x = np.linspace((data.means[:, 0] - reach).min(), (data.means[:, 0] + reach).max(), 161)
+        # narrow peaks lie between the points of such a grid: where they are is known
+        near = (data.means + data.stds[:, None] * np.linspace(-5, 5, 21)).clip(x[0], x[-1])
+        self._x, self._curve = x, np.union1d(x, near)
+        self._top = 3.6 * float(data.prob(self._curve).max())  # room for a generator that has collapsed
         wide: dict[str, Any] = dict(style={"description_width": "9em"}, layout=widgets.Layout(width="28em"))
         self.game = widgets.Dropdown(
             options=[name for name, rules in GAMES.items() if rules.output == "logit" and not rules.match_features],
@@ -118,14 +122,14 @@ class TrainingPanel:
         FigureCanvasAgg(figure)
         ax = figure.subplots()
         right = ax.twinx()
-        ax.plot(self._x, self.data.prob(self._x), color=COLORS["data"], label="$p_{data}$")
+        ax.plot(self._curve, self.data.prob(self._curve), color=COLORS["data"], label="$p_{data}$")
         right.axhline(0.5, color=COLORS["discriminator"], linewidth=0.6)
         if samples is not None and d is not None:
             cells = np.linspace(self._x[0], self._x[-1], 81)
             heights = [np.histogram(s, cells)[0] / len(s) / (cells[1] - cells[0]) for s in samples]
             plot_band((cells[1:] + cells[:-1]) / 2, heights, COLORS["generator"], ax, "$p_g$", "--")
             plot_band(self._x, d, COLORS["discriminator"], right, "D", ":")
-        ax.set(title=title, xlabel="x", ylabel="density", ylim=(0, 1.2), xlim=(self._x[0], self._x[-1]))
+        ax.set(title=title, xlabel="x", ylabel="density", ylim=(0, self._top), xlim=(self._x[0], self._x[-1]))
         right.set(ylim=(0, 1), ylabel="D(x)")
         handles = [line for axes in (ax, right) for line in axes.get_legend_handles_labels()[0]]
         ax.legend(handles=handles, loc="upper left", frameon=False)

@@ -37,6 +37,24 @@ def test_a_new_panel_shows_the_data_and_waits() -> None:
     fresh.wait()  # nothing to wait for
 
 
+@pytest.mark.parametrize("separation", [4.0, 400.0])
+@pytest.mark.parametrize("std", [0.02, 0.1, 0.6, 30.0])
+def test_the_axis_follows_the_peak(monkeypatch: pytest.MonkeyPatch, separation: float, std: float) -> None:
+    law, drawn = two_modes(separation, std), []
+    figure = live.Figure
+    monkeypatch.setattr(live, "Figure", lambda **look: drawn.append(figure(**look)) or drawn[-1])
+    training_panel(law)
+    (ax, _) = drawn[0].axes
+    peak = law.prob(np.linspace(-separation, separation, 400_001)).max()
+    (curve,) = [artist for artist in ax.get_lines() if artist.get_label() == "$p_{data}$"]
+    assert curve.get_ydata().max() == pytest.approx(peak, rel=1e-3)
+    assert ax.get_ylim()[0] == 0
+    assert 2 * peak < ax.get_ylim()[1] < 4 * peak
+    # as wide as a mode, not as the gap between two points of a coarse grid
+    x, y = curve.get_data()
+    assert np.trapezoid(y, x) == pytest.approx(1, abs=0.02)
+
+
 def test_a_click_trains_to_the_end_with_the_settings_shown() -> None:
     made = panel()
     before = bytes(made.picture.value)

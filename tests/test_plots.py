@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +15,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.quiver import Quiver
 
-from gan_edu.densities import gaussian, ring, two_modes
+from gan_edu.densities import Uniform, gaussian, ring, two_modes
 from gan_edu.divergences import optimal_discriminator
 from gan_edu.dynamics import dirac_gan
 from gan_edu.plots import COLORS, plot_band, plot_field, plot_fit, plot_history, use_style
@@ -59,6 +61,31 @@ def test_use_style_sets_the_defaults() -> None:
         assert mpl.rcParams["legend.frameon"] is False
         assert tuple(mpl.rcParams["figure.figsize"]) == (7.2, 3.4)
         plot_fit(LINE, gaussian()).figure.canvas.draw()
+
+
+@pytest.mark.parametrize("before", ["default", "dark_background", "Solarize_Light2", "ggplot", "seaborn-v0_8-darkgrid"])
+def test_the_style_is_ink_on_white_paper_whatever_was_set_before(before: str) -> None:
+    with mpl.rc_context():
+        mpl.style.use(before)
+        use_style()
+        ax = plot_fit(LINE, gaussian(), lambda x: 0.25)
+        ax.set_title("a title")
+        plain, right = ax.plot([0, 1], [0, 1])[0], right_of(ax)
+        ax.figure.canvas.draw()
+        for at in (ax, right):
+            words = [*at.get_xticklabels(), *at.get_yticklabels(), at.xaxis.label, at.yaxis.label, at.title]
+            ticks = [mark for axis in (at.xaxis, at.yaxis) for mark in axis.get_ticklines()]
+            assert {to_hex(w.get_color()) for w in [*words, *ticks]} == {"#000000"}
+        assert {to_hex(w.get_color()) for w in ax.get_legend().get_texts()} == {"#000000"}
+        assert to_hex(ax.spines["bottom"].get_edgecolor()) == "#888888"
+        assert to_hex(ax.get_xgridlines()[0].get_color()) == "#e4e4e4"
+        assert to_hex(plain.get_color()) == "#1f77b4"
+        fresh = plt.legend([plain], ["a"], frameon=True).get_frame()
+        assert to_hex(fresh.get_facecolor()) == "#ffffff"
+        file = io.BytesIO()
+        ax.figure.savefig(file, format="png")
+        file.seek(0)
+        assert plt.imread(file)[0, 0, :3].tolist() == [1, 1, 1]
 
 
 def test_plotters_return_the_axes_they_are_given(runs: dict[int, Run]) -> None:
@@ -139,6 +166,95 @@ def test_the_plane_shows_data_generated_points_and_the_opinion_of_d(runs: dict[i
     assert len(line(density, "generated").get_xdata()) == 500
 
 
+AXES = np.linspace(-3, 3, 7), np.linspace(-2, 2, 5)
+ALONG = np.stack(np.meshgrid(*AXES, indexing="ij"), -1).reshape(-1, 2)  # 7 x 5 points, y runs fastest
+GRIDS = {"y first": ALONG, "x first": np.stack(np.meshgrid(*AXES), -1).reshape(-1, 2), "downwards": ALONG[::-1]}
+GRIDS["shuffled"] = np.random.default_rng(0).permutation(ALONG)
+
+
+@pytest.mark.parametrize("order", sorted(GRIDS))
+def test_a_grid_is_recognised_in_any_order(order: str) -> None:
+    run = train(PLANE, **TINY, points=GRIDS[order])
+    (mesh,) = [c for c in plot_fit(PLANE, run).collections if isinstance(c, QuadMesh)]
+    shown = np.asarray(mesh.get_array()).reshape(5, 7)
+    for at, d in zip(run.points, run.d_output[-1, 0], strict=True):
+        i, j = np.abs(AXES[0] - at[0]).argmin(), np.abs(AXES[1] - at[1]).argmin()
+        assert shown[j, i] == d
+    corners = np.asarray(mesh.get_coordinates())
+    assert corners[0, 0].tolist() == [-3.5, -2.5]
+    assert corners[-1, -1].tolist() == [3.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.random.default_rng(0).uniform(-1, 1, (400, 2)),
+        np.stack([np.linspace(-1, 1, 25), np.zeros(25)], -1),  # a line
+        np.repeat(ALONG[:18], 2, 0),  # 36 points, 18 of them twice
+        np.vstack([ALONG[:-1], [[9.0, 9.0]]]),  # a grid with one point elsewhere
+    ],
+)
+def test_points_that_are_no_grid_are_dots_in_the_colour_of_d(points: np.ndarray) -> None:
+    run = train(PLANE, **TINY, points=points)
+    ax = plot_fit(PLANE, run, member=2)
+    (drawn,) = ax.collections
+    np.testing.assert_allclose(drawn.get_offsets(), points)
+    np.testing.assert_allclose(drawn.get_array(), run.d_output[-1, 2])
+    assert (drawn.get_clim(), drawn.get_cmap().name) == ((0, 1), "opinion")
+    ax.figure.canvas.draw()
+
+
+def test_points_on_the_line_are_drawn_from_left_to_right() -> None:
+    points = np.random.default_rng(0).uniform(-4, 4, 50)
+    run = train(LINE, **TINY, points=points)
+    drawn = line(right_of(plot_fit(LINE, run, member=0)), "D")
+    np.testing.assert_allclose(drawn.get_xdata(), np.sort(points))
+    np.testing.assert_allclose(drawn.get_ydata(), run.d_output[-1, 0, np.argsort(points)])
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1), "list"])
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_own_data_on_the_line_are_a_histogram(shape: Any, scale: float) -> None:
+    x = scale * LINE.sample(3000, generator=3)
+    run = train(x, **TINY, standardize=True)
+    ax = plot_fit(x.ravel().tolist() if shape == "list" else x.reshape(shape), run)
+    area = sum(bar.get_width() * bar.get_height() for bar in ax.patches)
+    tallest = max(bar.get_height() for bar in ax.patches)
+    assert area == pytest.approx(1)
+    assert tallest == pytest.approx(LINE.prob(1.5) / scale, rel=0.3)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["data", "$p_g$", "D"]
+    generated = line(ax, "$p_g$")
+    low, high = ax.get_xlim()
+    assert low < x.min() < x.max() < high
+    # the generator starts near the middle of the data: its mass is inside the picture
+    assert np.trapezoid(generated.get_ydata(), generated.get_xdata()) == pytest.approx(1, abs=0.1)
+    assert line(right_of(ax), "D").get_xdata()[[0, -1]] == pytest.approx(run.points[[0, -1], 0])
+    ax.figure.canvas.draw()
+
+
+def test_own_data_in_the_plane_are_points() -> None:
+    x = 300 + 50 * PLANE.sample(2000, generator=3)
+    x = x[np.argsort(x[:, 0])]
+    run = train(x, **TINY, standardize=True)
+    ax = plot_fit(x, run)
+    drawn = np.stack(line(ax, "data").get_data(), -1)
+    assert len(drawn) == 500
+    assert {*map(tuple, drawn)} <= {*map(tuple, x)}
+    assert abs(drawn.mean(0) - x.mean(0)).max() < 10  # of sorted rows not the first
+    (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
+    assert mesh.get_array().size == 41**2
+    assert len(line(plot_fit(x[:20], run), "data").get_xdata()) == 20
+
+
+def test_a_uniform_law_is_drawn() -> None:
+    law = Uniform(2.0, 4.0)
+    ax = plot_fit(law, train(law, **TINY))
+    assert ax.get_xlim() == (1.5, 4.5)
+    x, y = line(ax, "$p_{data}$").get_data()
+    np.testing.assert_allclose(y, np.where((x >= 2) & (x <= 4), 0.5, 0))
+    assert line(plot_fit(gaussian(), law), "$p_g$").get_ydata().max() == 0.5
+
+
 def test_history_shows_both_losses_and_the_levels_of_an_undecided_d(runs: dict[int, Run]) -> None:
     run = runs[1]
     ax = plot_history(run)
@@ -176,6 +292,16 @@ def test_a_band_is_the_middle_of_the_members() -> None:
             lambda: plot_fit(gaussian([0.0] * 3), gaussian([0.0] * 3)),
             "plot_fit draws dimension 1 or 2, got 3; project the samples",
         ),
+        (
+            lambda: plot_fit(np.arange(100.0), gaussian(), limits=(-1.0, 89.0)),
+            "limits must hold at least 99 % of p_data, got 90.0 % between -1.0 and 89.0; widen them",
+        ),
+        (lambda: plot_fit(np.zeros((5, 3)), gaussian()), "plot_fit draws dimension 1 or 2, got 3; project the samples"),
+        (
+            lambda: plot_fit(np.zeros(5), PLANE),
+            "p_data and fit must have the same dimension, got 1 and 2; draw what belongs together",
+        ),
+        (lambda: plot_fit([0.0, np.nan], gaussian()), "p_data must be finite, got NaN or infinity in 1 rows; remove"),
         (
             lambda: plot_fit(LINE, train([0.0, 1.0], labels=[0, 1], members=1, steps=0, progress=False, device="cpu")),
             "plot_fit draws runs without labels, got 2 labels; draw `run.samples[:, :, label::classes]`",

@@ -85,6 +85,31 @@ def test_good_addresses_are_taken(ending: str) -> None:
     assert retarget.check_address(PUBLISHED + ending) == PUBLISHED
 
 
+def test_the_site_is_published_with_the_address_that_is_committed(copied: Path) -> None:
+    steps = re.findall(r"- run: (.*)", (ROOT / ".github/workflows/publish.yml").read_text(encoding="utf-8"))
+    assert steps == ['python tools/retarget.py --published-from "$ADDRESS"', "make book"]
+    shutil.copytree(ROOT / "tools", copied / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def said(here: str) -> str:
+        before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+        command = ["sh", "-ec", steps[0].replace("python", f"'{sys.executable}' -B", 1)]
+        done = subprocess.run(command, cwd=copied, env={"ADDRESS": here}, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+        return done.stdout
+
+    remedy = f"run `make retarget URL={PUBLISHED}`, commit and push\n"
+    unset = "::warning::no address is committed, so the site is built without links to Colab: "
+    assert said(PUBLISHED) == unset + remedy
+    retarget.retarget(copied, PUBLISHED)
+    assert said(PUBLISHED) == said(PUBLISHED + "/") == f"links to Colab open the notebooks of {PUBLISHED}\n"
+    other = "https://github.com/another/fork"
+    assert said(other) == (
+        f"::warning::the committed address is {PUBLISHED}, so links to Colab lead there and not to {other}: "
+        f"run `make retarget URL={other}`, commit and push\n"
+    )
+
+
 def test_setup_cell_without_the_package_says_what_to_do(tmp_path: Path) -> None:
     code = retarget.setup_head(retarget.ADDRESS_IF_UNSET)
     hide = "import importlib.util\nimportlib.util.find_spec = lambda name: None\n"

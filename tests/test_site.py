@@ -224,6 +224,90 @@ def test_dark_theme_is_one_click_away(visit: Visit) -> None:
     assert visit.complaints() == []
 
 
+# All text that would be printed in a colour of less than 4.5:1 on white (WCAG 2), and what stays of the screen.
+ON_PAPER = """() => {
+    const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1})
+        .getContext('2d', {willReadFrequently: true})
+    const light = colours => {
+        for (const c of ['#fff', ...colours]) { pen.fillStyle = c; pen.fillRect(0, 0, 1, 1) }
+        return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+    }
+    const seen = e => e.checkVisibility({visibilityProperty: true}) && e.getClientRects().length
+    const pale = [], all = [...document.querySelectorAll('body *')].filter(seen)
+    for (const e of all) {
+        const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
+        if (own && !e.closest('script, style, mjx-assistive-mml, [hidden]')) {
+            const style = getComputedStyle(e), ink = light([style.fill && e.closest('svg') ? style.fill : style.color])
+            if (1.05 / (ink + 0.05) < 4.5) pale.push(`${e.tagName}.${e.className}: ${e.textContent.slice(0, 40)}`)
+        }
+    }
+    const dark = all.filter(e => !e.closest('figure.gan-figure') && light([getComputedStyle(e).backgroundColor]) < 0.8)
+    const style = (selector, key) => [...new Set([...document.querySelectorAll(`article ${selector}`)]
+        .map(e => getComputedStyle(e)[key]))].join()
+    return {
+        pale, dark: dark.map(e => `${e.tagName}.${e.className}`),
+        text: getComputedStyle(document.querySelector('article p')).color, links: style('p a', 'color'),
+        pieces: ['figure.gan-figure', 'blockquote', 'table', 'div.highlight pre', 'div.cell_output', 'img']
+            .filter(s => !['', 'avoid'].includes(style(s, 'breakInside'))),
+        screen: ['.bd-header', '.bd-sidebar-primary', '.bd-sidebar-secondary', '.bd-header-article', '.prev-next-area',
+            'footer', 'button', '.headerlink', '.gan-print'].filter(s => [...document.querySelectorAll(s)].some(seen)),
+        open: [...document.querySelectorAll('article details')].map(e => e.open),
+    }
+}"""
+
+
+@pytest.mark.site
+@pytest.mark.parametrize(("name", "scheme"), [*((name, "dark") for name in PAGES), (CHAPTERS[0], "light")])
+def test_a_page_is_printed_in_black_on_white_and_in_whole_pieces(
+    browser: Any, html: Path, name: str, scheme: str
+) -> None:
+    visit = Visit(browser, html.as_uri(), scheme=scheme)
+    try:
+        page = visit.open(name)
+        details = page.locator("article details")
+        if details.count():
+            details.last.evaluate("e => { e.open = true }")
+        left = page.evaluate("[...document.querySelectorAll('article details')].map(e => e.open)")
+        page.emulate_media(media="print", color_scheme=scheme)
+        page.wait_for_timeout(300)
+        found = page.evaluate(ON_PAPER)
+        assert {key: found[key] for key in ("pale", "dark", "pieces", "screen")} == {
+            "pale": [], "dark": [], "pieces": [], "screen": [],
+        }  # fmt: skip
+        assert found["text"] == "rgb(0, 0, 0)"
+        assert found["links"] in ("", "rgb(0, 0, 0)")
+        assert found["open"] == left, "a solution is printed as the reader left it"
+        assert page.pdf().startswith(b"%PDF")
+        assert visit.complaints() == []
+    finally:
+        visit.context.close()
+
+
+@pytest.mark.site
+def test_one_button_prints_all_solutions_and_leaves_them_as_they_were(browser: Any, html: Path) -> None:
+    visit = Visit(browser, html.as_uri())
+    try:
+        visit.page.add_init_script(
+            """window.print = () => {
+                window.printed = [...document.querySelectorAll('article details')].map(e => e.open)
+                dispatchEvent(new Event('afterprint'))
+            }"""
+        )
+        page = visit.open(CHAPTERS[0])
+        page.locator("article details").last.evaluate("e => { e.open = true }")
+        before = page.evaluate("[...document.querySelectorAll('article details')].map(e => e.open)")
+        assert {*before} == {True, False}
+        page.get_by_role("button", name="Print with all solutions").click()
+        printed = page.evaluate("window.printed")
+        assert len(printed) == len(before)
+        assert all(printed)
+        assert page.evaluate("[...document.querySelectorAll('article details')].map(e => e.open)") == before
+    finally:
+        visit.context.close()
+
+
 @pytest.mark.site
 def test_search_finds_a_word(visit: Visit) -> None:
     page = visit.page

@@ -2,7 +2,9 @@
 
 The one address is `repository.url` in _config.yml. It also stands in README.md, in CITATION.cff and in the
 setup cell and title cell of each notebook. Going back to the placeholder restores every byte.
-Only the standard library: the publishing workflow runs this before anything is installed.
+Only the standard library: the publishing workflow runs `retarget.py --published-from ADDRESS` before anything is
+installed. That changes nothing: Colab opens the notebooks as they are committed, so a site may link there only with the
+address that they hold.
 """
 
 from __future__ import annotations
@@ -149,9 +151,22 @@ def retarget(root: Path, address: str) -> list[Path]:
     return changed
 
 
+def published_from(address: str, committed: str) -> str:
+    """Return a line on where the links to Colab of a site lead that is published from `address`, as GitHub shows it."""
+    remedy = f"run `make retarget URL={address}`, commit and push"
+    if committed == ADDRESS_IF_UNSET:
+        return f"::warning::no address is committed, so the site is built without links to Colab: {remedy}"
+    if committed.lower() != address.lower():
+        return f"::warning::the committed address is {committed}, so links to Colab lead there and not to {address}: {remedy}"
+    return f"links to Colab open the notebooks of {address}"
+
+
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     try:
+        if arguments[:1] == ["--published-from"]:
+            print(published_from(check_address("".join(arguments[1:])), read_address(ROOT)))
+            return 0
         address = check_address(arguments[0] if arguments else "")
         changed = retarget(ROOT, address)
     except (ValueError, OSError) as error:

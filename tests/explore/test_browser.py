@@ -122,6 +122,87 @@ def test_dark_theme_has_its_own_colours(show):
     assert ink(forced) == ink(light)
 
 
+# What lies behind the figure, and how far each role's line stands out from it, by the formula of WCAG 2.
+CONTRASTS = """roles => {
+    const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1})
+        .getContext('2d', {willReadFrequently: true});
+    const pixel = colours => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = '#fff'; pen.fillRect(0, 0, 1, 1);
+        for (const c of colours) { pen.fillStyle = c; pen.fillRect(0, 0, 1, 1); }
+        return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3); };
+    const light = rgb => rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const figure = document.querySelector('figure'), layers = [], plot = figure.querySelector('.gan-panel');
+    for (let e = figure; e; e = e.parentElement) layers.unshift(getComputedStyle(e).backgroundColor);
+    const ground = light(pixel(layers)), ratio = c => {
+        const [a, b] = [light(pixel([...layers, c])), ground].sort((u, v) => v - u); return (a + 0.05) / (b + 0.05); };
+    const found = {text: ratio(getComputedStyle(figure).color)};
+    for (const role of roles) {
+        const line = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+        line.innerHTML = `<g class="gan-${role}"><path class="gan-line"/></g>`;
+        plot.append(line); found[role] = ratio(getComputedStyle(line.querySelector('path')).stroke); line.remove();
+    }
+    return found; }"""
+PAGES = {
+    "named light": ("light", ""),
+    "light": ("light", "body { background: #fff; color: #222 }"),
+    "dark": ("dark", "html { background: #14181e; color: #ced6dd }"),
+    "nameless": ("", ""),
+    "dark frame": ("", "body { background: #111; color: #eee }"),
+    "light frame": ("", "body { background: #fffff8; color: #111 }"),
+    "wide gamut": ("", "body { background: color(display-p3 0.1 0.1 0.12); color: oklch(0.9 0 0) }"),
+    "light card": ("dark", "html { background: #111; color: #eee } div.card { background: #f4f4f4; color: #222 }"),
+    "veil": ("", "body { background: #fff } div.card { background: #000c; color: #eee }"),
+    "wrong name": ("light", "body { background: #1e1e1e; color: #d4d4d4 }"),
+    "dark text forgotten": ("", "body { background: #111 }"),
+    "dark scheme": ("", ":root { color-scheme: light dark }"),
+}
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+@pytest.mark.parametrize("kind", PAGES)
+def test_every_line_stands_out_from_what_the_figure_stands_on(show, kind, system):
+    theme, style = PAGES[kind]
+    if kind == "dark scheme" and system == "dark":
+        style += " html { background: #121212 }"  # what the browser paints by itself, which no script can read
+    card = f"<style>{style}</style><div class=card>{two_gaussians().to_html()}</div>"
+    found = show(card, theme=theme, color_scheme=system).evaluate(CONTRASTS, [*ROLES])
+    assert {*found} == {"text", *ROLES}
+    assert min(found.values()) >= 3, found
+    assert found["text"] >= 7
+
+
+def test_the_figure_follows_a_theme_that_changes_later(show):
+    style = "<style>body.night { background: #111; color: #eee }</style>"
+    page = show(style + two_gaussians().to_html(), theme="")
+    first = ink(page)
+    page.evaluate("document.body.className = 'night'")
+    page.wait_for_selector("figure[data-ground=dark]")
+    assert ink(page) != first
+    assert min(page.evaluate(CONTRASTS, [*ROLES]).values()) >= 3
+    page.evaluate("document.body.className = ''")
+    page.wait_for_selector("figure:not([data-ground])")
+    assert ink(page) == first
+    page.evaluate("document.querySelector('style').textContent = 'body { background: #111; color: #eee }'")
+    page.locator("figure").hover()  # nothing tells of a style sheet that changes
+    assert min(page.evaluate(CONTRASTS, [*ROLES]).values()) >= 3
+
+
+def test_without_a_ground_light_text_tells_of_a_dark_page(show):
+    page = show(f"<style>body {{ color: #ddd }}</style>{two_gaussians().to_html()}", theme="")
+    assert page.locator("figure").get_attribute("data-ground") == "dark"
+
+
+def test_a_figure_is_printed_on_white(show):
+    style = "<style>body { background: #111; color: #eee } @media print { body { background: #fff } }</style>"
+    page = show(style + everything().to_html(), theme="dark")
+    page.emulate_media(media="print")
+    assert min(page.evaluate(CONTRASTS, [*ROLES]).values()) >= 3
+    look = page.locator("figure").evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).breakInside]")
+    assert look == ["rgb(0, 0, 0)", "avoid"]
+    assert page.locator("figure button:visible").count() == 0
+    assert page.locator("figure output").is_visible()
+
+
 def test_a_tint_ends_in_the_colours_of_generator_and_data(show):
     panel = Panel(x=(-6, 6), y=(-3, 3), marks=[Heat("x + 0*y", lo=-1, hi=1)])
     pixels = show(figure(panels=[panel]).to_html()).evaluate(
