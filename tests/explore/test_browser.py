@@ -78,8 +78,8 @@ def test_play_steps_through_the_frames_and_stops_at_the_end(show):
     assert frame.input_value() == "1"
     page.get_by_role("button", name="One step back").click()
     assert frame.input_value() == "0"
-    page.get_by_role("button", name="Play").click()
-    assert page.get_by_role("button", name="Pause").count() == 1
+    # Both in one go: a loaded machine may play to the end before it is asked again.
+    assert page.get_by_role("button", name="Play").evaluate("b => { b.click(); return b.ariaLabel }") == "Pause"
     page.wait_for_function("document.querySelector('input[type=range]').value === '4'")
     page.get_by_role("button", name="Play").wait_for()
 
@@ -89,8 +89,11 @@ def test_autoplay_only_where_motion_is_welcome(show, calm):
     fig = everything()
     fig.spec |= {"ms": 20, "autoplay": True}
     page = show(fig.to_html(), reduced_motion="reduce" if calm else "no-preference")
-    page.wait_for_timeout(300)
-    assert (page.get_by_role("slider", name="step").input_value() == "0") is calm
+    if calm:
+        page.wait_for_timeout(300)
+        assert page.get_by_role("slider", name="step").input_value() == "0"
+    else:
+        page.wait_for_function("document.querySelector('input[type=range]').value !== '0'")
 
 
 def test_cursor_reads_out_values_by_mouse_and_keyboard(show):
@@ -267,16 +270,21 @@ def test_input_to_paint(show):
     page = show(everything().to_html())
     median = math.inf
     for _ in range(10):  # what else the machine does, the other workers' tests included, only adds
+        # What the handler takes, and the frame after it from its beginning until it is painted; the wait for that
+        # frame is the screen's.
         times = page.evaluate(
             """async () => { const slider = document.querySelectorAll('input[type=range]')[1], times = [];
-            for (let k = 0; k < 40; k++) { const from = performance.now(); slider.value = -4 + k / 5;
-              slider.dispatchEvent(new Event('input'));
+            for (let k = 0; k < 40; k++) { let begun; requestAnimationFrame(() => { begun = performance.now() });
+              const from = performance.now(); slider.value = -4 + k / 5; slider.dispatchEvent(new Event('input'));
+              const handled = performance.now() - from;
               await new Promise(done => requestAnimationFrame(() => { const late = new MessageChannel();
-                late.port1.onmessage = done; late.port2.postMessage(0); })); times.push(performance.now() - from); }
+                late.port1.onmessage = done; late.port2.postMessage(0); }));
+              times.push(handled + performance.now() - begun); }
             return times; }"""
         )
         assert math.isfinite(max(times))
         median = min(median, statistics.median(times))
-        if median < 50:
+        if median < 33:
             break
-    assert median < 50
+    print(f"input to paint: {median:.1f} ms")
+    assert median < 33, f"input to paint may take two frames, 33 ms, and takes {median:.0f}"
