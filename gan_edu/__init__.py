@@ -37,7 +37,7 @@ from gan_edu.quadrature import expectation
 # Not lazily: this import binds `gan_edu.transport` to the function, after Python has bound it to the module of that name.
 from gan_edu.transport import optimal_critic, transport, wasserstein1
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 # What needs torch: the mathematics loads without it, these are imported when they are asked for. So are the slow parts
 # of SciPy (statistics, optimisation, sparse matrices), which SciPy itself loads at their first use, `scipy.stats.binom`.
 _LAZY = {

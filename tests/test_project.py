@@ -118,6 +118,25 @@ def test_setup_cell_without_the_package_says_what_to_do(tmp_path: Path) -> None:
     assert "gan_edu is missing: clone or download the book" in done.stderr
 
 
+@pytest.mark.parametrize(("has", "told"), [("0.1.9", True), ("0.2.0", False), ("0.10.0", False), ("1.0.0", False)])
+def test_setup_cell_says_that_the_package_is_older_than_the_notebook(tmp_path: Path, has: str, told: bool) -> None:
+    (tmp_path / "gan_edu.py").write_text(f'__version__ = "{has}"\n', encoding="utf-8")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + retarget.setup_head(retarget.ADDRESS_IF_UNSET)
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode != 0) == told
+    words = (
+        f"this notebook needs gan_edu {retarget.NEEDS} or newer, and {has} is here: run `pip install .` in the folder"
+    )
+    assert (words in done.stderr) == told
+
+
+def test_the_notebooks_need_no_version_that_is_not_there() -> None:
+    import gan_edu
+
+    needed, there = ([int(part) for part in text.split(".")] for text in (retarget.NEEDS, gan_edu.__version__))
+    assert needed <= there
+
+
 # --- the project's files -----------------------------------------------------------------------------------------
 
 

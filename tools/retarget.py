@@ -34,14 +34,24 @@ if importlib.util.find_spec("gan_edu") is None:
             "then run `pip install .` in its folder and restart this notebook."
         )
     subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "--no-deps", f"git+{{ADDRESS}}"])
+import gan_edu
+needs, has = "{needs}", gan_edu.__version__
+if [int(n) for n in has.split(".")] < [int(n) for n in needs.split(".")]:
+    raise ImportError(
+        f"this notebook needs gan_edu {{needs}} or newer, and {{has}} is here: "
+        "run `pip install .` in the folder of the book and restart this notebook."
+    )
 """
-# From the title of the setup cell to the line that installs: the part that belongs to this tool.
-SETUP_PATTERN = re.compile(r"\A# @title Setup\b.*?git\+\{ADDRESS\}\"\]\)(?:\n|\Z)", re.DOTALL)
+NEEDS = "0.2.0"  # the version that has all names of the notebooks; raise both where a notebook uses a new one
+# From the title of the setup cell to the line that installs, or to the version: the part that belongs to this tool.
+SETUP_PATTERN = re.compile(
+    r"\A# @title Setup\b.*?git\+\{ADDRESS\}\"\]\)(?:\n|\Z)(?:import gan_edu\nneeds, has = .*?\n    \)\n)?", re.DOTALL
+)
 
 
 def setup_head(address: str) -> str:
     """Return the lines with which the first code cell of each notebook begins."""
-    return SETUP_HEAD.format(address=address)
+    return SETUP_HEAD.format(address=address, needs=NEEDS)
 
 
 def colab_link(address: str, name: str) -> str:
