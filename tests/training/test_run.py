@@ -13,6 +13,7 @@ from scipy import stats
 from trainings import DATA, EXACT, TINY, poisoned, same_runs, with_samples
 
 from gan_edu.densities import GaussianMixture, ring
+from gan_edu.games import GAMES, Game
 from gan_edu.training import Run, batches, train
 
 
@@ -146,3 +147,42 @@ def test_density_refuses(run: Run, dim: int, bandwidth: float) -> None:
     words = f"density needs data on the line and a positive bandwidth, got dimension and bandwidth ({dim}, {bandwidth}); change them"
     with pytest.raises(ValueError, match=re.escape(words)):
         known.density([0.0], bandwidth)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_save_that_fails_leaves_the_old_file(
+    run: Run, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    path = tmp_path / "run.npz"
+    run.save(path)
+    before = path.read_bytes()
+
+    def half(file: Any, **arrays: Any) -> None:
+        file.write(b"half of it")
+        raise error
+
+    monkeypatch.setattr(np, "savez_compressed", half)
+    with pytest.raises(type(error)):
+        run.save(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_what_load_says_of_a_game_and_of_another_version(
+    run: Run, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.npz"
+    rules = GAMES["minimax"]
+    monkeypatch.setitem(GAMES, "mine", Game("mine", rules.d_loss, rules.g_loss, "the same", "this test"))
+    train(DATA, **TINY, game="mine").save(path)
+    assert Run.load(path).config.game == "mine"
+    monkeypatch.delitem(GAMES, "mine")
+    with pytest.raises(ValueError, match=r"unknown game 'mine'.*GAMES\['mine'\] = Game"):
+        Run.load(path)
+    run.save(path)
+    with np.load(path) as file:
+        data = {key: file[key] for key in file.files}
+    data["meta"] = np.array(str(data["meta"]).replace('"format": 2', '"format": 1'))
+    np.savez(path, **data)
+    with pytest.raises(ValueError, match=r"must be a run of this version of gan_edu, got format 1 with other settings"):
+        Run.load(path)
