@@ -42,7 +42,8 @@ class Run:
     steps: NDArray[np.int64]
     """(T,) update counts, 0 first."""
     d_loss: Array
-    """(T, E) D's loss in nats, mean over the updates since the snapshot before; NaN where there was none."""
+    """(T, E) D's loss, mean over the updates since the snapshot before; NaN where there was none. In nats for games of
+    classification, in units of D's output for critics and energies."""
     g_loss: Array
     """(T, E) G's loss likewise."""
     samples: NDArray[Any]
