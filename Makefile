@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 
 # Two targets at once would set up the same .venv twice.
 .NOTPARALLEL:
-.PHONY: help book test lab notebooks bench lint colab retarget clean setup-book setup-test find-python
+.PHONY: help book test lab notebooks experiments bench lint colab retarget clean setup-book setup-test find-python
 
 help:
 	@echo "make book                     build the book into _build/html (no torch, nothing is executed)"
@@ -21,6 +21,7 @@ help:
 	@echo "make notebooks [NB=01_...]    execute all notebooks (or those named) again and store their outputs"
 	@echo "make lint                     check style, format and types"
 	@echo "make bench                    run the benchmarks"
+	@echo "make experiments [X=rates]    run all experiments of minutes (or those named) again and store their tables"
 	@echo "make colab                    rehearse Colab: its versions, an empty folder, every notebook"
 	@echo "make retarget URL=https://github.com/OWNER/REPOSITORY"
 	@echo "                              write the address of your copy into the book"
@@ -58,6 +59,10 @@ lint: setup-test
 
 bench: setup-test
 	@set -e; for f in benchmarks/*.py; do echo "$$f"; $(VENV_PYTHON) "$$f"; done
+
+experiments: setup-test
+	@set -e; for x in $(or $(X),$(filter-out common,$(basename $(notdir $(wildcard experiments/*.py))))); do \
+		$(VENV_PYTHON) experiments/$$x.py $(ARGS); done
 
 colab: setup-test
 	@$(VENV_PYTHON) tools/colab.py $(NB)

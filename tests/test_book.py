@@ -209,6 +209,7 @@ def test_stored_figure_is_found_or_the_error_names_the_cells(extension: Any, goo
         ("Proof.", "proof"),
         ("Notice", "notice"),
         ("Predict.", "predict"),
+        ("Control.", "control"),
         ("Definition (JS).", "definition"),
         ("The notes say", "erratum"),
         ("Proofs", None),

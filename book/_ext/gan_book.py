@@ -68,6 +68,7 @@ BLOCKS = {
     "definition": ("Definition",),
     "notice": ("Notice",),
     "predict": ("Predict",),
+    "control": ("Control",),
     "erratum": ("The notes say",),
 }
 
