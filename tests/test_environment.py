@@ -34,7 +34,8 @@ PYTHON = """
 here={here}
 case "$1" in -c) [ -z "$2" ] || echo "told: $2"; exit 0;; esac
 echo "$*" >>$here/log
-echo "in $PWD with ${{PYTHONPATH-}}${{PYTHONHOME-}}${{PIP_USER-}}${{PIP_TARGET-}}; $PIP_NO_INPUT $PIP_DISABLE_PIP_VERSION_CHECK $KEPT" >>$here/log
+elsewhere="${{PYTHONPATH-}}${{PYTHONHOME-}}${{PIP_USER-}}${{PIP_TARGET-}}"
+echo "in $PWD with $elsewhere; $PIP_NO_INPUT $PIP_DISABLE_PIP_VERSION_CHECK $KEPT" >>$here/log
 case "$*" in *"$(cat $here/fails 2>/dev/null || echo none)"*) cat $here/pip-says; exit 3;; esac
 case "$*" in *"$(cat $here/interrupts 2>/dev/null || echo none)"*) kill -INT $PPID; sleep 9;; esac
 echo "$*" >>$here/installed

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 # A python of a version; it writes down what it is told to run, and fails at what `FAILS` names.
 PYTHON = """
-[ "$1" = -c ] && exec {real} -I -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2"
+[ "$1" = -c ] && exec {real} -IS -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2"
 echo "{name} $*; $OMP_NUM_THREADS" >>{log}
 case "$*" in *"${{FAILS:-nothing}}"*) exit 9;; esac
 """
