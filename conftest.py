@@ -18,6 +18,8 @@ from nbval.plugin import IPyNbCell
 # Kernels that run notebooks inherit it: a progress bar would differ from run to run.
 os.environ["TQDM_DISABLE"] = "1"
 ROOT = Path(__file__).parent
+# These make something large that all of their tests look at: one worker makes it once.
+WHOLE = ("test_build.py", "test_notebooks.py", "test_colab.py")
 
 # Sphinx's extension is tested through the pages, and the tools run as programs.
 collect_ignore_glob = ["_build/*", ".cache/*", ".venv/*"]
@@ -42,7 +44,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         """The cells of a notebook need one kernel and their order; of other files, each function goes by itself."""
 
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid.split("::")[0] if ".ipynb::" in nodeid else nodeid.split("[")[0]
+            file = nodeid.split("::")[0]
+            return file if file.endswith((".ipynb", *WHOLE)) else nodeid.split("[")[0]
 
     config.option.loadscopereorder = False
     return ByFunction(config, log)
