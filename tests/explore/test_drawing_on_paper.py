@@ -72,17 +72,13 @@ def check_line(ax: Any, mark: Line, env: dict[str, Any]) -> None:
         np.testing.assert_array_equal(artist.get_ydata(), y)  # gaps are gaps: NaN stays where it is
         check_look(artist, mark.role, 0.7 if mark.thin else None)
     bands = [c for c in ax.collections if isinstance(c, PolyCollection) and not isinstance(c, Quiver)]
-    assert (
-        len(bands) == sum(isinstance(m, Line) and m.band is not None for p in PANELS for m in p.marks if m is mark)
-        or not mark.band
-    )
     if mark.band:
         (band,) = bands
         corners = band.get_paths()[0].vertices
-        for k in range(0, len(x), 7):
+        for k in range(1, len(x) - 1, 7):
             heights = corners[np.isclose(corners[:, 0], x[k]), 1]
             wanted = sorted(env[name][k] for name in mark.band)
-            np.testing.assert_allclose([heights.min(), heights.max()], wanted, atol=0 if 0 < k < len(x) - 1 else 1)
+            np.testing.assert_allclose([heights.min(), heights.max()], wanted)
         assert to_hex(band.get_facecolor()[0]) == LOOKS[mark.role]["light"]
         assert band.get_facecolor()[0, 3] < 0.3
 
