@@ -152,6 +152,7 @@ def lopsided(frame: int = 2, game: int = 1, mu: float = 0.7) -> Figure:
         choices={"game": Choice(GAMES, "game", game)},
         steps=STEPS,
         step_label="update",
+        ms=30,
         frame=frame,
         snapshots={k: Snapshots(array, **at[k]) for k, array in recordings().items()},
         formulas={
@@ -202,9 +203,10 @@ READ = """() => {
   const sliders = [...document.querySelectorAll('.gan-slider')].map(row => { const input = row.querySelector('input');
     return [text(row.querySelector('span')), text(row.querySelector('b')), input.getAttribute('aria-valuetext'), +input.value]; });
   const choices = [...document.querySelectorAll('.gan-choice')].map(row => [text(row.querySelector('span')),
-    text(row.querySelector('select').selectedOptions[0])]);
+    text(row.querySelector('select').selectedOptions[0]), [...row.querySelectorAll('option')].map(text)]);
   const readout = [...document.querySelectorAll('.gan-readout > span')].map(e => [text(e.firstChild), text(e.lastChild)]);
-  return new Promise(done => done(JSON.stringify({panels, sliders, choices, readout})));
+  const words = ['.gan-heading', 'figcaption'].map(k => document.querySelector(k).innerHTML);
+  return JSON.stringify({panels, sliders, choices, readout, words});
 }"""
 PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 

@@ -224,6 +224,9 @@ def check_panel(drawn: dict[str, Any], panel: Any, env: dict[str, Any], hidden: 
     assert (a, d) == pytest.approx((1, 1), abs=2e-3)
     width, height = a * width, d * height
     np.testing.assert_allclose(axes.x.value([left, left + width]), panel.x, atol=2e-3 * np.ptp(panel.x))
+    outer = drawn["plot"]
+    assert outer[0] < left < left + width < outer[2]
+    assert outer[1] < top < top + height < outer[3]
     for side, limits in ((axes.left, panel.y), (axes.right, panel.right)):
         assert (side is None) == (limits is None)
         if side is not None:
@@ -253,7 +256,8 @@ def check(seen: dict[str, Any], values: dict[str, Any], hidden: set[str] | None 
         assert label == name
         assert text == spoken == form.format(value).replace("-", "−")
         assert at == pytest.approx(values["frame"] if name == "update" else value)
-    assert seen["choices"] == [["game", GAMES[values["game"]]]]
+    assert seen["choices"] == [["game", GAMES[values["game"]], GAMES]]
+    assert seen["words"] == ["Lopsided", "Look at p<sub>g</sub>."]
     plain = {"now": env["loss"][values["frame"]], "area of p_g": np.trapezoid(env["pg"], env["x"])}
     plain |= {"rate": values["rate"], "from mu": 10 * values["mu"] - 0.123}
     assert [label for label, _ in seen["readout"]] == [label.replace("p_g", "pg") for label, *_ in READOUT]
@@ -299,6 +303,20 @@ def test_a_step_forward_or_back_draws_the_neighbouring_snapshot(page: Any, moved
     for button, frame in (("One step forward", 3), ("One step back", 2), ("One step back", 1)):
         page.get_by_role("button", name=button).click()
         check(look(page), START | {"frame": frame})
+
+
+def test_playing_shows_every_snapshot_in_turn_to_the_end_and_then_from_the_first(page: Any, moved: Any) -> None:
+    moved(START)
+    for wanted in (["120", "400", "1000"], ["10", "20", "50", "120", "400", "1000"]):
+        shown = page.evaluate(
+            """() => new Promise(done => { const shown = [], play = document.querySelector('.gan-steps button'),
+            label = document.querySelector('.gan-steps b'), watch = new MutationObserver(() => {
+                shown.push(label.textContent); if (label.textContent === '1000') { watch.disconnect(); done(shown); } });
+            watch.observe(label, {childList: true, characterData: true, subtree: true}); play.click(); })"""
+        )
+        assert shown == wanted
+        page.get_by_role("button", name="Play").wait_for()
+    check(look(page), START | {"frame": 5})
 
 
 def test_ticks_that_are_hidden_or_shown_and_a_reset(page: Any, moved: Any) -> None:
