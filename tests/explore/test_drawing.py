@@ -25,7 +25,7 @@ from drawings import (
     worth,
 )
 
-from gan_edu.explore import Figure, Heat, HLine, Line, Marker, Points, Segments, VLine
+from gan_edu.explore import Heat, HLine, Line, Marker, Points, Segments, VLine
 
 FIGURE = lopsided()
 START = {"frame": 2, "game": 1, "mu": 0.7, "rate": 0.000335}
@@ -425,13 +425,16 @@ def test_the_arrow_keys_move_the_cursor_by_a_sixtieth(page: Any, moved: Any) -> 
     assert tip.is_hidden()
 
 
-def figure_of(values: dict[str, Any]) -> Figure:
-    return lopsided(**{k: v for k, v in values.items() if k != "rate"})
-
-
 def test_words_in_place_of_a_picture_say_the_same_numbers() -> None:
     said = dict(pair.split(" = ") for pair in repr(FIGURE).splitlines()[-1].split("; "))
     assert list(said) == [label for label, *_ in READOUT]
     assert (said["tiny"], said["rate"], said["small"], said["below"]) == ("0.000335", "0.000335", "0.00123", "-12.35")
-    env = figure_of(SETTINGS["all"] | {"rate": 0.000335}).evaluate()
-    assert env["step"] == STEPS[5]
+
+
+def test_without_a_script_there_are_the_words_and_the_caption(browser: Any) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_content(f"<body>{FIGURE.to_html()}")
+    assert page.locator(".gan-body").inner_text().strip() == "A lopsided figure."
+    assert page.locator("figcaption").inner_text().strip() == "Look at p_g."
+    context.close()
