@@ -264,6 +264,7 @@ class Axes:
     left: Scale
     right: Scale | None
     names: dict[str, str]
+    ticks: dict[str, list[float]]
 
     def of(self, mark: Any) -> Scale:
         """The vertical scale of a mark."""
@@ -304,7 +305,8 @@ def read_axes(drawn: dict[str, Any]) -> Axes:
         np.testing.assert_allclose(sorted(places), sorted(place for _, place in ticks[side]), atol=0.11)
     found = {side: Scale.through(*map(list, zip(*pairs, strict=True))) for side, pairs in ticks.items() if pairs}
     assert found["x"].unit > 0 > found["left"].unit
-    return Axes(found["x"], found["left"], found.get("right"), names)
+    values = {side: [value for value, _ in pairs] for side, pairs in ticks.items()}
+    return Axes(found["x"], found["left"], found.get("right"), names, values)
 
 
 def worth(env: dict[str, Any], expression: Any) -> Any:

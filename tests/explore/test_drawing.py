@@ -231,6 +231,10 @@ def check_panel(drawn: dict[str, Any], panel: Any, env: dict[str, Any], hidden: 
         assert (side is None) == (limits is None)
         if side is not None:
             np.testing.assert_allclose(side.value([top + height, top]), limits, atol=2e-3 * np.ptp(limits))
+    for own, side in ((panel.xticks, "x"), (panel.yticks, "left")):
+        assert own is None or axes.ticks[side] == [t if isinstance(t, (int, float)) else t[0] for t in own]
+    if panel.right:
+        assert axes.ticks["right"] == [-20, 0, 20, 40, 60]
     if panel.equal:
         assert axes.x.unit == pytest.approx(-axes.left.unit, rel=2e-3)
     if drawn["canvases"]:
