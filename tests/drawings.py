@@ -87,6 +87,7 @@ PANELS = [
         y=(-1.5, 1),
         xlabel="theta",
         ylabel="psi",
+        height=150,
         equal=True,
         marks=[Line("psi", x="theta", label="orbit", role="discriminator")],
     ),
