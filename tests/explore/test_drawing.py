@@ -316,7 +316,8 @@ def test_playing_shows_every_snapshot_in_turn_to_the_end_and_then_from_the_first
             """() => new Promise(done => { const shown = [], play = document.querySelector('.gan-steps button'),
             label = document.querySelector('.gan-steps b'), watch = new MutationObserver(() => {
                 shown.push(label.textContent); if (label.textContent === '1000') { watch.disconnect(); done(shown); } });
-            watch.observe(label, {childList: true, characterData: true, subtree: true}); play.click(); })"""
+            watch.observe(label, {childList: true, characterData: true, subtree: true}); play.click();
+            setTimeout(() => done(shown), 3000); })"""
         )
         assert shown == wanted
         page.get_by_role("button", name="Play").wait_for()
