@@ -1,6 +1,6 @@
 """The table beside a notebook, `book/NN_name.says.toml`: what sentences and figures say, and what computes it.
 
-A table is TOML. `text` is copied from a cell, must occur there once, and may leave out what is compared:
+A table is TOML. `text` is copied from a cell, must occur there once, and leaves out what is compared:
 
     [[says]]                       # a sentence
     cell = "z-after"
@@ -12,7 +12,7 @@ one of these words. `is` has an expression for each, evaluated in the notebook's
 rounded to the digits quoted (words that are shares or factors exactly), or lie `within = 0.05` of it; a word must be the
 word. `holds` is an expression that must be true. A number may stay in `text` where it stands in an expression as well.
 Expressions see the notebook as it is where the sentence stands: after the last code cell above it, in front of the first
-at the end; or after the cell `after = "..."`.
+at the end; or after the cell `after = "..."`. A long text or expression may be broken into lines, between three quotes.
 
     [[figure]]                     # the read-outs of an explorable at one setting
     cell = "explore-push"
@@ -111,12 +111,14 @@ class Entry:
     @property
     def expressions(self) -> list[str]:
         """What is compared with the gaps of the text, in order."""
-        return [one] if isinstance(one := self.given.get("is", []), str) else list(one)
+        given = self.given.get("is", [])
+        return [" ".join(one.split()) for one in ([given] if isinstance(given, str) else given)]
 
     @property
     def everything(self) -> list[str]:
         """Every expression."""
-        return [*self.expressions, *filter(None, [self.given.get("holds")]), *self.given.get("reads", {}).values()]
+        more = [*filter(None, [self.given.get("holds")]), *self.given.get("reads", {}).values()]
+        return [*self.expressions, *(" ".join(one.split()) for one in more)]
 
     def __str__(self) -> str:
         return f"[[{self.kind}]] {self.cell!r}" + (f", {self.text!r}" if self.text else "")
@@ -219,7 +221,7 @@ def questions(entry: Entry) -> list[dict[str, Any]]:
         return [*asked, {"kind": "leaving", "at": at}]
     if entry.kind == "figure":
         reads = entry.given["reads"]
-        asked = [{"kind": "at", "expression": e, "at": at} for e in reads.values()]
+        asked = [{"kind": "at", "expression": e, "at": at} for e in entry.everything]
         return [*asked, *({"kind": "read-out", "label": label, "at": at} for label in reads)]
     return [{"kind": "value", "expression": e} for e in entry.everything]
 
