@@ -37,6 +37,7 @@ function format(v) {
   if (size < 1e-12) return "0";
   return minus(size >= 1e5 || size < 1e-3 ? v.toExponential(2) : v.toFixed(digits));
 }
+function decimals(v) { const [t, e] = String(v).split("e"); return Math.max(0, (t + ".").split(".")[1].length - (e || 0)); }
 const pair = t => Array.isArray(t) ? t : [t, minus(String(t))];
 function ticks(lo, hi, count) { // (number, text) at round numbers
   const raw = (hi - lo) / count, power = 10 ** Math.floor(Math.log10(raw)), out = [];
@@ -120,12 +121,12 @@ function tint(context, m, z) {
 }
 function key(parent, m) { // the sample of a mark in the legend
   if (m.kind === "Heat") {
-    add(parent, "span", {}, pair(m.lo)[1]); add(parent, "i", {class: "gan-scale"}); add(parent, "span", {}, pair(m.hi)[1]);
+    const end = v => add(parent, "span", {"aria-hidden": "true"}, pair(v)[1]);
+    end(m.lo); add(parent, "i", {class: "gan-scale"}); end(m.hi);
     return;
   }
   const svg = add(parent, "svg", {width: 28, height: 12, class: "gan-key gan-" + m.role, "aria-hidden": "true"});
-  const same = v => v;
-  const data = {x: [0, 28], y: [6, 6], x0: [2], y0: [6], x1: [26], y1: [6], low: [11, 11], high: [1, 1]};
+  const same = v => v, data = {x: [0, 28], y: [6, 6], x0: [2], y0: [6], x1: [26], y1: [6], low: [11, 11], high: [1, 1]};
   if (m.kind === "Points" || m.kind === "Marker") data.x = [14, NaN];
   const shapes = m.kind === "VLine" || m.kind === "HLine" ? [["gan-rule", "M0 6H28"]] :
     SHAPES[m.kind](Object.assign({}, m, {row: 2}), data, same, same);
@@ -284,7 +285,8 @@ function panel(parent, p, kin, e, alt, redraw) {
 function addSlider(at, parent, name, label, range, text) { // one row: label, native range input, number
   const row = add(parent, "label", {class: "gan-slider"});
   add(row, "span", {}, label);
-  const number = add(row, "b"), input = add(row, "input", {type: "range", min: range.lo, max: range.hi, step: range.step});
+  const number = add(row, "b", {"aria-hidden": "true"}); // it is the slider's value, not part of its name
+  const input = add(row, "input", {type: "range", min: range.lo, max: range.hi, step: range.step});
   at.controls[name] = () => {
     input.value = at.values[name];
     number.textContent = text(at.values[name]);
@@ -311,9 +313,9 @@ function addPlayer(at, form, figure, output) { // the frames: play, one back, on
     return made;
   };
   const show = (label, live) => { // no reading aloud of every frame
-    playing.textContent = label;
-    playing.setAttribute("aria-label", label); playing.title = label;
-    output.setAttribute("aria-live", live);
+    playing.textContent = playing.title = label;
+    playing.setAttribute("aria-label", label);
+    for (const e of [output, ...figure.querySelectorAll(".gan-tip")]) e.setAttribute("aria-live", live);
   };
   const stop = () => { clearInterval(timer); timer = 0; show(word.play, "polite"); };
   const play = () => {
@@ -327,15 +329,14 @@ function addPlayer(at, form, figure, output) { // the frames: play, one back, on
   const playing = button(word.play, word.play, () => timer ? stop() : play());
   button(word.back, "‹", () => move(-1));
   button(word.next, "›", () => move(1));
-  addSlider(at, row, "frame", spec.step_label, {lo: 0, hi: last, step: 1}, v => String(spec.steps[v]));
+  addSlider(at, row, "frame", spec.step_label, {lo: 0, hi: last, step: 1}, v => pair(spec.steps[v])[1]);
   return {stop, start() { if (!timer) play(); }};
 }
 function addControls(at, form, figure, output) {
-  const {spec, values, controls} = at;
-  const player = spec.steps.length ? addPlayer(at, form, figure, output) : null;
+  const {spec, values, controls} = at, player = spec.steps.length ? addPlayer(at, form, figure, output) : null;
   for (const name in spec.choices) addChoice(at, form, name);
   for (const name in spec.sliders) {
-    const s = spec.sliders[name], digits = (String(s.step).split(".")[1] || "").length;
+    const s = spec.sliders[name], digits = Math.max(decimals(s.lo), decimals(s.step));
     addSlider(at, form, name, s.label, s, v => minus(v.toFixed(digits)));
   }
   const place = form.querySelector(".gan-steps") || form;

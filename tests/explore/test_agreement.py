@@ -18,7 +18,7 @@ from gan_edu.explore.formulas import FUNCTIONS, REDUCTIONS
 # The numbers of a figure at several settings as JSON; what JSON has not, a zero's sign included, as words.
 NUMBERS = """([spec, settings]) => JSON.stringify(settings.map(s => ganExplore.evaluate(spec, s)), (_, x) =>
     typeof x !== 'number' || Number.isFinite(x) && !Object.is(x, -0) ? x : Object.is(x, -0) ? '-0' : String(x))"""
-# `axis` holds 0, 1, 2, ...; a formula takes its values from there with `listed`.
+# Of every size and both signs.
 MANY = (
     "0/0 1/0 -1/0 0 -0 5e-324 -1e-310 1e-200 -1e-8 0.5 -0.5 1/3 1 -1 2 -2 3 -3 5.99 -5.99 6 -6 -8 27 709.5 -745 800 "
     "-800 1e16 -1e16 1e300 -1e300 1.7e308 -1.7e308"
@@ -54,7 +54,7 @@ def unlike(got, expected, *, signs=True, within=1e-13) -> np.ndarray:
 
 
 def listed(values, axis: str) -> str:
-    """A formula whose value at the k-th point of the axis is the k-th of these expressions."""
+    """A formula that is the k-th of these expressions where the axis is k."""
     *rest, out = values
     for k in reversed(range(len(rest))):
         out = f"where({axis} == {k}, {rest[k]}, {out})"
