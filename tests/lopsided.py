@@ -68,10 +68,11 @@ def lopsided(**more) -> Figure:
             Panel(
                 x=(-1, 2),
                 y=(0, 1),
+                right=(-1, 4),
                 xlabel="p_1",
                 marks=[
                     Heat("plane", lo=-3, hi=3, label="the plane", toggle=True),
-                    Line("y*y*gain", x="y", label="the curve", role="third"),
+                    Line("y*y*gain", x="y", label="the curve", role="third", axis="right"),
                 ],
             ),
             Panel(

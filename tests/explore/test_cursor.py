@@ -39,7 +39,7 @@ def expected_readings(panel: int, x: float, y: float, wide=1.0, tall=1.0, **now)
     if panel == 2:
         return [("x", [x]), ("the loss", [v["loss"][at["steps"]]])]
     curve = np.stack([v["y"], v["y"] ** 2 * v["gain"]])
-    near = np.argmin(np.hypot((curve[0] - x) * wide / 3, (curve[1] - y) * tall))
+    near = np.argmin(np.hypot((curve[0] - x) * wide / 3, ((curve[1] + 1) / 5 - y) * tall))  # on the right axis
     return [
         ("p1", [x]),
         ("y", [y]),
