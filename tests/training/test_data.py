@@ -136,11 +136,11 @@ def test_data_beyond_float32_are_refused() -> None:
     ):
         train(1e40 * ROWS, **TINY)
     still = {**TINY, "steps": 0}
-    with pytest.warns(UserWarning, match="the data lie around 9.9e[+]37"):
+    with pytest.warns(UserWarning, match=r"the data lie around 9\.9e\+37"):
         train(gaussian(9.9e37), **still)
-    with pytest.raises(ValueError, match="data must fit float32, which ends at 3.4e38, got 1.01e[+]38"):
+    with pytest.raises(ValueError, match=r"data must fit float32, which ends at 3\.4e38, got 1\.01e\+38"):
         train(gaussian(-1.01e38), **still)
-    with pytest.warns(UserWarning, match="the data lie around 1.01e[+]38"):
+    with pytest.warns(UserWarning, match=r"the data lie around 1\.01e\+38"):
         train(gaussian(1.01e38), **still, dtype="float64")
 
 

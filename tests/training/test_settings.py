@@ -39,7 +39,9 @@ def test_what_is_not_set_is_as_every_chapter_takes_it() -> None:
     fixed |= dict(hidden=(64, 64), activation="relu", latent_dim=2, latent="normal", lr_g=1e-3, lr_d=1e-3, lr_decay=0.0)
     fixed |= dict(game="non-saturating", optimizer="adam", betas=(0.5, 0.9), penalty_weight=None, clip=None, r1=0.0)
     fixed |= dict(instance_noise=0.0, pack=1, kernels=0, smoothing=0.0, classes=0, record=(), snapshots=20, probes=4096)
-    assert asdict(TrainConfig()) == fixed | dict(standardize=False, seed=0, device="auto", dtype="float32", progress=True)
+    assert asdict(TrainConfig()) == fixed | dict(
+        standardize=False, seed=0, device="auto", dtype="float32", progress=True
+    )
 
 
 LEAST, LARGEST, BELOW_1 = 5e-324, math.nextafter(math.inf, 0), math.nextafter(1.0, 0)
