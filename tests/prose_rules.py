@@ -191,7 +191,6 @@ UNBOUND = (
     "05_saturation",
     "06_kl_and_mode_collapse",
     "08_wasserstein_distance",
-    "09_wgan",
     "10_lipschitz",
     "11_gradient_penalty",
 )
