@@ -103,7 +103,7 @@ const SHAPES = {
     return [["gan-segments", path]];
   },
   Heat: (m, d, sx, sy) => m.contour === null ? [] :
-    [["gan-line gan-contour", contour(d.z, m.columns, m.rows, m.contour, sx, sy)]],
+    [["gan-line gan-contour", [m.contour].flat().map(c => contour(d.z, m.columns, m.rows, c, sx, sy)).join("")]],
   VLine: (m, d, sx) => [["gan-rule", `M${px(sx(d.x[0]))} -9V9999`]],
   HLine: (m, d, sx, sy) => [["gan-rule", `M-9 ${px(sy(d.y[0]))}H9999`]],
 };
@@ -120,7 +120,8 @@ function tint(context, m, z) {
 }
 function key(parent, m) { // the sample of a mark in the legend
   if (m.kind === "Heat") {
-    add(parent, "span", {}, pair(m.lo)[1]); add(parent, "i", {class: "gan-scale"}); add(parent, "span", {}, pair(m.hi)[1]);
+    const [lo, hi] = m.ends || [m.lo, m.hi].map(v => pair(v)[1]);
+    add(parent, "span", {}, lo); add(parent, "i", {class: "gan-scale"}); add(parent, "span", {}, hi);
     return;
   }
   const svg = add(parent, "svg", {width: 28, height: 12, class: "gan-key gan-" + m.role, "aria-hidden": "true"});
@@ -276,7 +277,7 @@ function panel(parent, p, kin, e, alt, redraw) {
     ev.preventDefault();
     point(c.x + dx * (p.x[1] - p.x[0]) / 60, c.y + dy * (p.y[1] - p.y[0]) / 60);
   });
-  return {layout, draw, reset() { for (const m of marks) { m.visible = m.shown; if (m.box) m.box.checked = m.shown; } }};
+  return {svg, marks, layout, draw, get view() { return view; }, get cursor() { return cursor; }, reset() { for (const m of marks) { m.visible = m.shown; if (m.box) m.box.checked = m.shown; } }};
 }
 // ---- 2. The figure and its controls ------------------------------------------------------------------------------------
 
@@ -438,11 +439,13 @@ function mount(figure) {
   if (spec.autoplay && player && !calm) playInView(body, player);
 }
 function mountAll() {
-  for (const figure of document.querySelectorAll("figure.gan-figure:not([data-ready])")) {
+  for (const figure of document.querySelectorAll("figure.gan-figure:not([data-ready], .gan-laboratory)")) {
     // what cannot be drawn keeps its text alternative
     try { mount(figure); } catch (error) { figure.dataset.ready = "0"; figure.dataset.error = error.message; }
   }
 }
-window.ganExplore = {evaluate, mountAll, functions: Object.keys(FUNCTIONS)};
+// What a laboratory draws with
+const kit = {SHAPES, WORDS, add, addSlider, clamp, dots, engine, format, haloed, language, minus, panel, rich, say, settle, words};
+window.ganExplore = {evaluate, mountAll, functions: Object.keys(FUNCTIONS), kit};
 watchGround();
 mountAll();
