@@ -408,5 +408,5 @@ function mountAll() {
     try { mount(figure, index); } catch (error) { figure.dataset.ready = "0"; figure.dataset.error = error.message; }
   });
 }
-window.ganLaboratory = {mountAll, trainer, coverage, distance, cdf};
+window.ganLaboratory = {mountAll, trainer, coverage, distance, cdf, set};
 mountAll();

@@ -172,7 +172,10 @@ class Laboratory:
         plain = _plain(read)
         for name in set(offered) & {*OFFERS} - {"data"}:
             options = OFFERS[name].get("options")
-            need(name != "layers" or len(set(config.hidden)) == 1, f"layers of one width can be offered, got {config.hidden}")
+            need(
+                name != "layers" or len(set(config.hidden)) == 1,
+                f"layers of one width can be offered, got {config.hidden}",
+            )
             if options:
                 need(
                     plain[name] in [v for v, _ in options],
@@ -215,7 +218,11 @@ class Laboratory:
         settings = {k: v for k, v in self._settings.items() if k in START and k not in ("lr_d", "lr_g")}
         settings |= {"members": 1, "hidden": tuple(settings["hidden"]), "betas": tuple(settings["betas"])}
         run = train(data, **settings, steps=0, snapshots=1, probes=SHOWN, device="cpu", progress=False)
-        real = data.sample(SHOWN, generator=7).reshape(SHOWN, dim) if "means" in law else data[np.arange(SHOWN) % len(data)]
+        real = (
+            data.sample(SHOWN, generator=7).reshape(SHOWN, dim)
+            if "means" in law
+            else data[np.arange(SHOWN) % len(data)]
+        )
         x = np.linspace(*self.spec["views"][str(dim)]["panels"][0]["x"], CELLS[dim])
         points = x[:, None] if dim == 1 else np.stack(np.meshgrid(x, x), -1).reshape(-1, 2)
         with torch.no_grad():
@@ -224,7 +231,11 @@ class Laboratory:
         fake = run.samples[0, 0].astype(float)
         if dim == 1:
             near = np.exp(-0.5 * ((x[:, None] - fake.T) / BAND) ** 2).mean(1) / (BAND * math.sqrt(2 * math.pi))
-            pd = data.prob(x) if "means" in law else np.exp(-0.5 * ((x[:, None] - real.T) / BAND) ** 2).mean(1) / (BAND * math.sqrt(2 * math.pi))
+            pd = (
+                data.prob(x)
+                if "means" in law
+                else np.exp(-0.5 * ((x[:, None] - real.T) / BAND) ** 2).mean(1) / (BAND * math.sqrt(2 * math.pi))
+            )
             return self._view(1, pd=pd, pg=near, D=judged).to_png()
         pairs = {"dx": real[:, 0], "dy": real[:, 1], "fx": fake[:, 0], "fy": fake[:, 1]}
         return self._view(2, **pairs, tint=judged.reshape(CELLS[2], -1)).to_png()

@@ -77,7 +77,11 @@ def replay(law: GaussianMixture, given: dict[str, Any]) -> tuple[dict[str, Any],
         "start": [weights(net) for net in nets],
         "steps": STEPS,
     }
-    return page, {"d": run.d_loss[1:, MEMBER], "g": run.g_loss[1:, MEMBER], "end": [weights(run.generator), weights(run.discriminator)]}
+    return page, {
+        "d": run.d_loss[1:, MEMBER],
+        "g": run.g_loss[1:, MEMBER],
+        "end": [weights(run.generator), weights(run.discriminator)],
+    }
 
 
 def weights(net: Any) -> list[float]:
@@ -133,7 +137,9 @@ def test_the_cases_meet_every_choice() -> None:
     assert {s.get("optimizer", "adam") for s in settings} == set(OPTIMIZERS)
 
 
-@pytest.mark.parametrize("name", ["minimax", "non-saturating", "least-squares", "wgan-clip", "wgan-gp", "wgan-gp-one-sided"])
+@pytest.mark.parametrize(
+    "name", ["minimax", "non-saturating", "least-squares", "wgan-clip", "wgan-gp", "wgan-gp-one-sided"]
+)
 def test_games_cost_what_the_package_says(page: Any, name: str) -> None:
     """Losses and slopes of the page at random and at large numbers, against `GAMES` and autograd."""
     game, rng = GAMES[name], np.random.default_rng(1)
@@ -145,14 +151,19 @@ def test_games_cost_what_the_package_says(page: Any, name: str) -> None:
         game.g_loss,
     ]
     ask = "([game, x]) => ['real', 'fake', 'g'].map(k => trainer.GAMES[game][k].map(f => x.map(f)))"
-    for k, (rule, (loss, slope)) in enumerate(zip(rules, page.evaluate(ask, [name, numbers[:, 0].tolist()]), strict=True)):
+    for k, (rule, (loss, slope)) in enumerate(
+        zip(rules, page.evaluate(ask, [name, numbers[:, 0].tolist()]), strict=True)
+    ):
         x = numbers.clone().requires_grad_()
         value = rule(x)
         (derivative,) = torch.autograd.grad(value.sum(), x)
         at_zero = page.evaluate("([game, k]) => trainer.GAMES[game][k][0](0)", [name, ("real", "fake", "g")[k]])
         np.testing.assert_allclose(np.array(loss) - (at_zero if k < 2 else 0), value.detach(), rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(slope, derivative[:, 0], rtol=1e-12, atol=1e-300)
-    kept = page.evaluate("name => { const g = trainer.GAMES[name]; return [g.output, g.penalty || null, g.penalty_weight || 0, g.clip || null]; }", name)
+    kept = page.evaluate(
+        "name => { const g = trainer.GAMES[name]; return [g.output, g.penalty || null, g.penalty_weight || 0, g.clip || null]; }",
+        name,
+    )
     assert kept == [game.output, game.penalty, game.penalty_weight, game.clip]
 
 
