@@ -44,6 +44,7 @@ function viewOf(spec, dim, output, small) { // the panels of one run, as the gam
   const view = JSON.parse(JSON.stringify(spec.views[dim])), [main] = view.panels;
   for (const p of view.panels) p.named = {x: !!say(p.xlabel), y: !!(say(p.ylabel) || say(p.right_label))};
   if (small) Object.assign(main, {height: 190, xticks: [], yticks: []});
+  if (output === "score") view.panels[1].marks = view.panels[1].marks.filter(m => m.kind !== "HLine"); // 1/2 means nothing there
   if (output === "logit") return view;
   for (const m of main.marks) {
     if (m.kind === "Heat") Object.assign(m, {label: output + " of D", ends: ["low", "high"], contour: [1, 2, 3, 4, 5, 6, 7, 8, 9].map(k => k / 10)});

@@ -94,7 +94,7 @@ class Laboratory:
     nor given has the value in `START`: nets of 32 and 32 units, batches of 128.
 
     Args:
-        data: label -> a mixture on the line or in the plane, or examples (n, 1) or (n, 2).
+        laws: label -> a mixture on the line or in the plane, or examples (n, 1) or (n, 2).
         alt: the text alternative, one or two sentences.
         title: heading.
         caption: what to do and what to see.
@@ -118,7 +118,8 @@ class Laboratory:
 
     def __init__(
         self,
-        data: Mapping[str, GaussianMixture | ArrayLike],
+        laws: Mapping[str, GaussianMixture | ArrayLike],
+        /,
         *,
         alt: Text,
         title: Text = "",
@@ -129,8 +130,8 @@ class Laboratory:
         presets: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ):
-        need(data and alt, "a laboratory must have data and a text alternative; give data={...} and alt=...")
-        self._laws = [_law(label, law) for label, law in data.items()]
+        need(laws and alt, "a laboratory must have data and a text alternative; give {label: law} and alt=...")
+        self._laws = [_law(label, law) for label, law in laws.items()]
         if draw:
             self._laws.append({"name": "draw your own", "dim": 2, "draw": True})
         self._alt, labels = alt, [law["name"] for law in self._laws]

@@ -52,8 +52,12 @@ const ACTIVATIONS = {
 
 // Layer l maps a[l - 1] to a[l] = f(W' a[l - 1] + b). All parameters lie in one array, W as (in, out), then b. d[l] is the
 // slope of a loss by the sums of layer l before f, d[0] by the input.
+const buffers = (widths, room) => {
+  const make = () => widths.map(w => new Float64Array(w * room));
+  return {a: make(), d: make(), t: make(), e: make()};
+};
 function network(widths, activation, room, random) {
-  const layers = [null], make = () => widths.map(w => new Float64Array(w * room));
+  const layers = [null];
   let size = 0;
   for (let l = 1; l < widths.length; l++) {
     layers.push({w: size, b: size + widths[l - 1] * widths[l], ins: widths[l - 1], outs: widths[l]});
@@ -63,7 +67,7 @@ function network(widths, activation, room, random) {
   for (const {w, b, ins, outs} of layers.slice(1)) // PyTorch's start: uniform in +-1 / sqrt(ins)
     for (let i = w; i < b + outs; i++) theta[i] = (2 * random() - 1) / Math.sqrt(ins);
   return {widths, layers, last: widths.length - 1, f: ACTIVATIONS[activation],
-    theta, grad, mean, square, updates: 0, a: make(), d: make(), t: make(), e: make()};
+    theta, grad, mean, square, updates: 0, ...buffers(widths, room)};
 }
 const plain = (array, n) => [array, 0, n, 1];
 function through(net, l, from, to, n) { // adds W' from
@@ -205,9 +209,11 @@ const mean = list => list.reduce((sum, v) => sum + v, 0) / list.length;
 // `draw`.
 function create(law, settings, room = 0) {
   const config = {...settings}, game = GAMES[config.game], {batch_size: n, latent_dim} = config, {dim} = law;
-  const random = randomness(config.seed), most = Math.max(2 * n, room);
-  const G = network([latent_dim, ...config.hidden, dim], config.activation, most, random.uniform);
-  const D = network([dim, ...config.hidden, 1], config.activation, most, random.uniform);
+  const random = randomness(config.seed);
+  const G = network([latent_dim, ...config.hidden, dim], config.activation, 2 * n, random.uniform);
+  const D = network([dim, ...config.hidden, 1], config.activation, 2 * n, random.uniform);
+  // The same nets as one looks at them from outside, between any two parts of an update
+  const [seenG, seenD] = [G, D].map(net => ({...net, ...buffers(net.widths, room)}));
   const real = new Float64Array(dim * n), fake = new Float64Array(dim * n), eps = new Float64Array(n);
   const own = (value, usual) => value === null || value === undefined ? usual : value;
   const draw = {
@@ -291,14 +297,14 @@ function create(law, settings, room = 0) {
     for (let i = 0; i < config.generator_steps; i++) run.stepG();
     if (run.finite) run.steps++;
   };
-  run.generate = (z, count) => { G.a[0].set(z); return forward(G, count).slice(0, dim * count); };
-  run.score = (x, count) => { D.a[0].set(x); return forward(D, count).slice(0, count); };
+  run.generate = (z, count) => { seenG.a[0].set(z); return forward(seenG, count).slice(0, dim * count); };
+  run.score = (x, count) => { seenD.a[0].set(x); return forward(seenD, count).slice(0, count); };
   run.judge = (x, count) => game.output === "logit" ? run.score(x, count).map(sigmoid) : run.score(x, count);
   run.pull = (x, count) => { // minus the slope of G's loss at each sample, as (dim, count)
-    const out = run.score(x, count);
-    for (let i = 0; i < count; i++) D.d[D.last][i] = -game.g[1](out[i]);
-    backward(D, count, false, true);
-    return D.d[0].slice(0, dim * count);
+    const out = run.score(x, count), d = seenD.d[D.last];
+    for (let i = 0; i < count; i++) d[i] = -game.g[1](out[i]);
+    backward(seenD, count, false, true);
+    return seenD.d[0].slice(0, dim * count);
   };
   return run;
 }
