@@ -13,11 +13,14 @@ from typing import Any
 
 import filelock
 import pytest
-from nbval.plugin import IPyNbCell
+from nbval.plugin import IPyNbCell, IPyNbFile
+from prose_items import with_table
 
 # Kernels that run notebooks inherit it: a progress bar would differ from run to run.
 os.environ["TQDM_DISABLE"] = "1"
 ROOT = Path(__file__).parent
+# These make something large that all of their tests look at: one worker makes it once.
+WHOLE = ("test_build.py", "test_notebooks.py", "test_colab.py")
 
 # Sphinx's extension is tested through the pages, and the tools run as programs.
 collect_ignore_glob = ["_build/*", ".cache/*", ".venv/*"]
@@ -42,15 +45,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         """The cells of a notebook need one kernel and their order; of other files, each function goes by itself."""
 
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid.split("::")[0] if ".ipynb::" in nodeid else nodeid.split("[")[0]
+            file = nodeid.split("::")[0]
+            return file if file.endswith((".ipynb", *WHOLE)) else nodeid.split("[")[0]
 
     config.option.loadscopereorder = False
     return ByFunction(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, pytest.CollectReport]:
+    """Between the cells of a notebook stands what the table beside it says of them."""
+    report = yield
+    if isinstance(collector, IPyNbFile) and report.passed:
+        report.result = with_table(collector, report.result)
+    return report
+
+
 def ran_out_of_time(item: pytest.Item) -> bool:
-    """Whether this cell, or one before it in the same notebook, took longer than it may."""
-    return isinstance(item, IPyNbCell) and item.parent.timed_out
+    """Whether this item of a notebook, or one before it, took longer than it may."""
+    return isinstance(item.parent, IPyNbFile) and item.parent.timed_out
 
 
 def one_at_a_time(config: pytest.Config, what: str) -> filelock.BaseFileLock:
@@ -61,7 +74,7 @@ def one_at_a_time(config: pytest.Config, what: str) -> filelock.BaseFileLock:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Start one kernel at a time; skip what follows a cell that ran out of time."""
-    starts_a_kernel = isinstance(item, IPyNbCell) and item.parent.kernel is None
+    starts_a_kernel = isinstance(item.parent, IPyNbFile) and item.parent.kernel is None
     # A kernel is told which ports are free and takes them later: two that start together may be told the same.
     with one_at_a_time(item.config, "kernel") if starts_a_kernel else nullcontext():
         yield
@@ -75,6 +88,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, Any, pytest.TestReport]:
     """Say of a cell that ran out of time just that, whatever became of it when it was interrupted."""
     report = yield
+    if not isinstance(item, IPyNbCell):
+        return report
+    if report.failed and "outputs differ" not in str(call.excinfo):
+        item.parent.broken = item.cell.get("id")
     # The other limit of nbval is on silence after the end of a cell, and nbval's words for it are true.
     if report.when == "call" and ran_out_of_time(item) and "waiting for output" not in str(call.excinfo):
         which = f"cell {item.cell.get('id')!r} of {item.path.name}"

@@ -230,6 +230,32 @@ def leaves_trainings_uncompared(nb: Notebook, name: str) -> list[str]:
     return found
 
 
+def says_why_so_few(nb: Notebook, name: str) -> list[str]:
+    """Fewer than sixteen members, or a seed that is chosen, need a reason in their cell: no lucky run makes a claim."""
+    found = []
+    for cell in code_cells(nb):
+        given: list[tuple[str, ast.expr | None]] = []
+        for node in ast.walk(ast.parse(source(cell))):
+            match node:
+                case ast.keyword(arg="members" | "seed" as which, value=value):
+                    given.append((which, value))
+                case ast.Dict(keys=keys, values=values):
+                    given += [(k.value, v) for k, v in zip(keys, values, strict=True) if isinstance(k, ast.Constant)]
+                case ast.arguments(args=args, defaults=defaults):  # 0 is the seed of whoever chooses none
+                    pairs = list(zip([a.arg for a in args][len(args) - len(defaults) :], defaults, strict=True))
+                    given += [p for p in pairs if not (p[0] == "seed" and getattr(p[1], "value", None) == 0)]
+        few = any(which == "members" and getattr(value, "value", 16) < 16 for which, value in given)
+        chosen = any(which == "seed" for which, _ in given)
+        for bad, what, form in (
+            (few, "trains fewer than sixteen members", r"# (?:one member|few members): \S"),
+            (chosen, "chooses a seed", r"# seed: \S"),
+        ):
+            if bad and not re.search(form, source(cell)):
+                comment = form.replace(r"\S", "...").replace("(?:", "").replace(")", "").replace("|", ": ...` or `# ")
+                found.append(f"cell {cell.get('id')!r} {what}: say why in a comment `{comment}`, or do not")
+    return found
+
+
 def has_ids(nb: Notebook, name: str) -> list[str]:
     ids = [cell.get("id") for cell in nb["cells"]]
     found = [] if None not in ids and len(set(ids)) == len(ids) else ["each cell must have an id of its own"]
@@ -339,6 +365,7 @@ RULES: list[Callable[[Notebook, str], list[str]]] = [
     has_plain_markdown,
     has_short_cells,
     leaves_trainings_uncompared,
+    says_why_so_few,
     is_small,
     has_todays_script,
     is_normalised,

@@ -113,6 +113,18 @@ BITES: list[tuple[str, Callable[[Notebook], Any], str]] = [
     ("leaves_trainings_uncompared", draw_a_run("train(1)"), r"what a training left \(train\): tag it"),
     ("leaves_trainings_uncompared", draw_a_run("[f for f in (run,)]", "run = train(1)"), r"left \(run\)"),
     ("leaves_trainings_uncompared", draw_a_run("seen", "seen = []", "seen.append(sweep(1))"), r"left \(seen\)"),
+    (
+        "says_why_so_few",
+        write("try", "train(data, members=4)"),
+        "fewer than sixteen.*`# one member: ...` or `# few members",
+    ),
+    ("says_why_so_few", write("try", "settings = {'members': 1}"), "fewer than sixteen"),
+    ("says_why_so_few", write("try", "def learn(members=1, seed=0): pass"), "fewer than sixteen"),
+    (
+        "says_why_so_few",
+        write("try", "train(data, seed=3)  # seed:"),
+        "chooses a seed: say why in a comment `# seed: ...`",
+    ),
     ("is_small", put("try", "outputs", [SAID | {"text": "x" * 1_600_000}]), r"1\.5 MB"),
     ("has_todays_script", put("try", "outputs", [OLD]), "not today's"),
     ("is_normalised", put("try", "metadata", {"execution": {}}), "metadata of one run"),
@@ -167,6 +179,20 @@ def test_rule_bites(good: Notebook, name: str, breaks: Callable[[Notebook], Any]
     breaks(broken)
     complaints = next(rule for rule in RULES if rule.__name__ == name)(broken, "01_game")
     assert any(re.search(words, complaint) for complaint in complaints), complaints
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train(data, members=16)\ntrain(data, init=run)",
+        "train(data, members=1)  # one member: the exact constant takes minutes",
+        "train(data, seed=stage)  # seed: each stage draws anew",
+        "def learn(members=16, seed=0): pass",
+    ],
+)
+def test_sixteen_members_or_a_reason(good: Notebook, text: str) -> None:
+    write("try", text)(good)
+    assert [rule(good, "01_game") for rule in RULES if rule.__name__ == "says_why_so_few"] == [[]]
 
 
 def test_every_rule_is_tested_to_bite(good: Notebook) -> None:

@@ -384,9 +384,13 @@ def everything() -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def expected() -> dict[str, Any]:
+    return everything()
+
+
 @pytest.mark.parametrize("switch", sorted(SWITCHES))
-def test_no_global_switch_of_pytorch_changes_a_result(switch: str) -> None:
-    expected = everything()
+def test_no_global_switch_of_pytorch_changes_a_result(switch: str, expected: dict[str, Any]) -> None:
     with SWITCHES[switch]():
         found = everything()
     for name in expected:

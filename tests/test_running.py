@@ -28,6 +28,8 @@ def folder(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "book").mkdir()
     (tmp_path / "tests").mkdir()
+    for name in ("prose.py", "prose_items.py", "in_kernel.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     (tmp_path / "tests" / "test_more.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', range(5))\ndef test_n(n): assert n < 4\n"
     )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import functools
 import http.server
 import importlib.util
+import inspect
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
+import types
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,8 +91,10 @@ def test_an_index_answers_or_not(setup: Any, index: str, deaf: str) -> None:
 
 def test_nobody_waits_for_a_name_that_is_never_found(setup: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     waited = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: waited.wait(60))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: waited.wait(30))
+    start = time.monotonic()
     assert not setup.answers("http://nowhere.invalid", seconds=0.3)
+    assert time.monotonic() - start < 15
     waited.set()
 
 
@@ -102,7 +108,24 @@ def test_linux_without_a_driver_takes_the_small_wheel(
     assert setup.torch_index() == []
 
 
-@pytest.mark.parametrize("has", ["a driver", "nvidia-smi", "macOS"])
+def test_it_asks_for_torch_at_the_index_that_the_readme_names(
+    setup: Any, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(setup, "answers", lambda url: asked.append(url))
+    assert setup.torch_index() == []
+    assert asked == ["https://download.pytorch.org/whl/cpu/torch/"]
+    assert f"`--extra-index-url {asked[0].removesuffix('/torch/')}`" in (ROOT / "README.md").read_text("utf-8")
+    monkeypatch.setattr(setup, "answers", lambda url: True)
+    assert setup.torch_index() == ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
+
+
+def test_a_driver_is_looked_for_where_linux_has_it_and_nobody_waits_long(setup: Any) -> None:
+    assert setup.NVIDIA_DRIVER == "/proc/driver/nvidia/version"
+    assert 2 <= inspect.signature(setup.answers).parameters["seconds"].default <= 10
+
+
+@pytest.mark.parametrize("has", ["a driver", "nvidia-smi", "darwin", "win32"])
 def test_others_take_what_there_is(setup: Any, machine: Path, has: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "answers", lambda url: pytest.fail("nothing may be asked"))
     if has == "a driver":
@@ -111,7 +134,7 @@ def test_others_take_what_there_is(setup: Any, machine: Path, has: str, monkeypa
         (machine / "nvidia-smi").write_text("#!/bin/sh\n")
         (machine / "nvidia-smi").chmod(0o755)
     else:
-        monkeypatch.setattr(sys, "platform", "darwin")
+        monkeypatch.setattr(sys, "platform", has)
     assert setup.torch_index() == []
 
 
@@ -171,3 +194,55 @@ def test_a_python_that_is_too_old_is_told_so(
     with pytest.raises(SystemExit):
         setup.check_python()
     assert "Python 3.11 or newer is needed and this is Python 3.8: install a newer one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Temporary failure in name resolution", "[Errno -2] Name or service not known", "nodename nor servname provided",
+        "getaddrinfo failed", "Network is unreachable", "Failed to establish a new connection", "Connection refused",
+        "Connection reset by peer", "Max retries exceeded with url", "Read timed out.", "ReadTimeoutError",
+        "ConnectTimeoutError", "ConnectTimeout", "Cannot connect to proxy.",
+    ],
+)  # fmt: skip
+def test_pips_words_for_a_missing_network_are_known(
+    setup: Any, tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    monkeypatch.setattr(setup, "LOG", str(log))
+    log.write_text(f"WARNING: retrying: {words}\nERROR: No matching distribution found for numpy==2.0\n")
+    assert setup.why_it_failed("book").startswith("the package index cannot be reached: connect to the network")
+    log.write_text("ERROR: No matching distribution found for numpy==2.0\n")
+    assert setup.why_it_failed("book").startswith("numpy==2.0 does not exist for this Python")
+
+
+@pytest.mark.parametrize(("kind", "room"), [("book", 1.2), ("test", 2.5)])
+def test_a_full_disk_is_told_before_anything_is_done(
+    setup: Any, tmp_path: Path, kind: str, room: float, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """An environment that is there takes no more room."""
+    free = types.SimpleNamespace(free=room * 1e9 - 1)
+    called: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        called.append(command)
+        return types.SimpleNamespace(returncode=1, stdout=b"stopped here")
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(setup, "VENV", str(tmp_path))
+    monkeypatch.setattr(setup, "PYTHON", str(tmp_path / "python"))
+    with pytest.raises(SystemExit):
+        setup.create(kind)
+    assert f"setup: the disk is full: the environment takes {room} GB, free some room" in capsys.readouterr().err
+    assert called == []
+    free.free += 1
+    with pytest.raises(SystemExit):
+        setup.create(kind)
+    assert called == [[sys.executable, "-m", "venv", "--clear", str(tmp_path)]]
+    assert "creating .venv failed (stopped here)" in capsys.readouterr().err
+    free.free = 0
+    (tmp_path / "python").touch()
+    with pytest.raises(SystemExit):
+        setup.create(kind)
+    assert len(called) == 2

@@ -90,14 +90,16 @@ def stamp_text(kind):
     return kind + " " + hashlib.sha256(key).hexdigest()
 
 
+def starts():
+    """Whether the environment's Python does: an upgrade of the system's can leave a link to nothing."""
+    return os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", ""], stderr=subprocess.DEVNULL) == 0
+
+
 def is_ready(kind):
     for have in {"book": ("book", "test"), "test": ("test",)}[kind]:
         path = os.path.join(VENV, "ready-" + have)
         if os.path.exists(path) and text_of(path) == stamp_text(have):
-            # An upgrade of the system's Python can leave a link to nothing.
-            return (
-                subprocess.call([PYTHON, "-c", ""], stderr=subprocess.DEVNULL) == 0 if os.path.exists(PYTHON) else False
-            )
+            return starts()
     return False
 
 
@@ -173,7 +175,7 @@ def create(kind):
     # --clear where the environment is of another folder or another Python: half an old one is worse than none.
     made_for = os.path.join(VENV, "made-for")
     maker = ROOT + "\n{}.{}".format(*sys.version_info[:2])
-    if not os.path.exists(made_for) or text_of(made_for) != maker or subprocess.call([PYTHON, "-c", ""]):
+    if not os.path.exists(made_for) or text_of(made_for) != maker or not starts():
         made = subprocess.run(
             [sys.executable, "-m", "venv", "--clear", VENV], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -216,12 +218,12 @@ if __name__ == "__main__":
     if kind not in ROOM:
         stop("what to prepare must be 'book' or 'test', not {!r}".format(kind))
     check_python()
-    if not is_ready(kind):
-        try:
+    try:
+        if not is_ready(kind):
             create(kind)
-        except KeyboardInterrupt:
-            stop("interrupted: run the same command again to finish")
-        except OSError as error:
-            if error.errno == 28:
-                stop("the disk is full: free {:.1f} GB and run this again".format(ROOM[kind] / 1e9))
-            stop("{}: {}".format(error.strerror, error.filename))
+    except KeyboardInterrupt:
+        stop("interrupted: run the same command again to finish")
+    except OSError as error:
+        if error.errno == 28:
+            stop("the disk is full: free {:.1f} GB and run this again".format(ROOM[kind] / 1e9))
+        stop("{}: {}".format(error.strerror, error.filename))

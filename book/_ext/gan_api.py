@@ -131,7 +131,10 @@ class PackageModule(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The module's description, the list of its names, and the entries."""
         try:
-            self.package = Package(Path(self.env.srcdir))
+            # Once a page: to read all sources for each module would take half of the time of the build.
+            if "gan_package" not in self.env.temp_data:
+                self.env.temp_data["gan_package"] = Package(Path(self.env.srcdir))
+            self.package = self.env.temp_data["gan_package"]
             if self.arguments[0] not in self.package.tree.modules:
                 raise ValueError(f"no module {self.arguments[0]!r}; choose one of {[*self.package.tree.modules]}")
             self.module = self.package.tree.modules[self.arguments[0]]

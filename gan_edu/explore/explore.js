@@ -37,6 +37,7 @@ function format(v) {
   if (size < 1e-12) return "0";
   return minus(size >= 1e5 || size < 1e-3 ? v.toExponential(2) : v.toFixed(digits));
 }
+const decimals = v => { let d = 0; while (d < 15 && Math.abs(v.toFixed(d) - v) > 1e-6 * Math.abs(v)) d++; return d; };
 const pair = t => Array.isArray(t) ? t : [t, minus(String(t))];
 function ticks(lo, hi, count) { // (number, text) at round numbers
   const raw = (hi - lo) / count, power = 10 ** Math.floor(Math.log10(raw)), out = [];
@@ -336,7 +337,7 @@ function addControls(at, form, figure, output) {
   const player = spec.steps.length ? addPlayer(at, form, figure, output) : null;
   for (const name in spec.choices) addChoice(at, form, name);
   for (const name in spec.sliders) {
-    const s = spec.sliders[name], digits = (String(s.step).split(".")[1] || "").length;
+    const s = spec.sliders[name], digits = Math.max(decimals(s.step), decimals(s.lo)); // values lie at lo + k * step
     addSlider(at, form, name, s.label, s, v => minus(v.toFixed(digits)));
   }
   const place = form.querySelector(".gan-steps") || form;

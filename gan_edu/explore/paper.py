@@ -77,7 +77,7 @@ def _tint(on: Any, mark: Mapping[str, Any], z: Array, x: Array, y: Array) -> Non
     if mark["contour"] is not None and z.min() < mark["contour"] < z.max():
         colour = ROLES[mark["role"]][0]
         on.contour(x, y, z, [mark["contour"]], colors=[colour], linewidths=1.4)
-        on.plot([], [], color=colour, label=f"{_math(mark['label'])} = {mark['contour']:g}")
+        on.plot([], [], color=colour, label=f"{_math(mark['label'])} = {_number(mark['contour'])}")
 
 
 def _label(ax: Any, right: Any, panel: Mapping[str, Any]) -> None:
@@ -86,7 +86,7 @@ def _label(ax: Any, right: Any, panel: Mapping[str, Any]) -> None:
     ax.set_title(_math(panel["title"]), fontsize=10)
     for axis, ticks in ((ax.xaxis, panel["xticks"]), (ax.yaxis, panel["yticks"])):
         if ticks is not None:
-            pairs = [(t, f"{t:g}") if isinstance(t, (int, float)) else (t[0], _math(t[1])) for t in ticks]
+            pairs = [(t, _number(t)) if isinstance(t, (int, float)) else (t[0], _math(t[1])) for t in ticks]
             axis.set_ticks([t for t, _ in pairs], labels=[text for _, text in pairs])
     if panel["equal"]:
         ax.set_aspect("equal", adjustable="box")
@@ -95,6 +95,11 @@ def _label(ax: Any, right: Any, panel: Mapping[str, Any]) -> None:
     handles = [h for a in dict.fromkeys((ax, right)) for h in a.get_legend_handles_labels()[0]]
     if handles:
         right.legend(handles=handles, fontsize=8, loc="upper right", framealpha=0.85)
+
+
+def _number(value: float) -> str:
+    """Write a number as Matplotlib and the page do, with a true minus."""
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _math(text: Text) -> str:
