@@ -43,8 +43,8 @@ def _figure(spec: Mapping[str, Any], name: str, look: str, scripts: str) -> str:
 
 
 def script() -> str:
-    """Return exactly the script text that every figure carries: our two without comment lines and indents."""
-    return _WRAPPER.format("ganExplore", "\n".join(map(_packaged, ("formulas.js", "explore.js"))))
+    """Return exactly the script text that every figure carries: ours without comment lines and indents."""
+    return _WRAPPER.format("ganExplore", "\n".join(map(_packaged, ("formulas.js", "ground.js", "explore.js"))))
 
 
 def laboratory_script() -> str:
