@@ -309,8 +309,8 @@ def _largest_jacobian(layers: list[tuple[Array, Array]], max_regions: int) -> fl
                 seen = np.linalg.norm(h) > 1e-12 * np.linalg.norm(row) * np.linalg.norm(jacobian)
                 if not seen:  # the neuron does not see x in this region
                     parts = [(w, x, np.append(on, float(c > 0))) for w, x, on in parts]
-                    continue
-                parts = [half for part in parts for half in _halves(*part, h, float(c))]
+                else:
+                    parts = [half for part in parts for half in _halves(*part, h, float(c))]
                 if len(parts) + len(after) > max_regions:
                     raise ValueError(
                         f"the net must have at most {max_regions} linear regions and has more; use spectral_bound and "

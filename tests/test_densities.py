@@ -123,6 +123,23 @@ def test_named_laws() -> None:
     assert (square.stds == 0.05).all()
 
 
+def test_named_laws_as_they_come() -> None:
+    for law, same in (
+        (gaussian(), GaussianMixture([0.0], 1.0)),
+        (two_modes(), GaussianMixture([-2.0, 2.0], 0.5)),
+        (ring(), ring(8, 2.0, 0.02)),
+        (grid(), grid(5, 2.0, 0.05)),
+        (two_modes(weight=0.0), GaussianMixture([-2.0, 2.0], 0.5, [0.0, 1.0])),
+        (ring(3, radius=0.0), GaussianMixture(np.zeros((3, 2)), 0.02)),
+    ):
+        for name in ("means", "stds", "weights"):
+            np.testing.assert_array_equal(getattr(law, name), getattr(same, name))
+    assert (Uniform().low, Uniform().high) == (0.0, 1.0)
+    # The noise of the spiral is a std of 0.25 before all is divided by 7.5, along both axes and around every point.
+    (rough, exact) = (swiss_roll(20_000, *noise, generator=5) for noise in ((), (0.0,)))
+    np.testing.assert_allclose((rough - exact).std(0), 0.25 / 7.5, rtol=0.03)
+
+
 def test_a_mixture_is_frozen_and_owns_its_numbers() -> None:
     means = np.array([0.0, 1.0])
     p = GaussianMixture(means, 1.0)
@@ -179,6 +196,9 @@ def test_box_reaches_around_every_component_that_has_weight() -> None:
     np.testing.assert_allclose(LINE.box(2.0), [[-4.2], [3.3]])
     np.testing.assert_allclose(PLANE.box(3.0), [[-2.5, -5.5], [6.5, 3.5]])
     np.testing.assert_allclose(GaussianMixture([0.0, 9.0], [1.0, 5.0], [1.0, 0.0]).box(4.0), [[-4], [4]])
+    light = GaussianMixture([[-9.0, 50.0], [0.0, 1.0], [5.0, -7.0]], [2.0, 1.0, 0.5], [0.0, 1 - 1e-9, 1e-9])
+    np.testing.assert_allclose(light.box(2.0), [[-2.0, -8.0], [6.0, 3.0]])  # a little is not none
+    np.testing.assert_allclose(light.box(0.0), [[0.0, -7.0], [5.0, 1.0]])
 
 
 # --- intervals ----------------------------------------------------------------------------------------------------
@@ -329,6 +349,19 @@ def test_density_of_interpolates_is_the_mean_over_eps(far: float, s1: float, s2:
             lambda: GaussianMixture([0.0, 1.0], 1.0, [1.5, -0.5]),
             "weights must be finite, non-negative and sum to 1, got -0.5",
         ),
+        *(
+            (lambda stds=stds: GaussianMixture([0.0, 1.0, 2.0], stds), f"stds must be positive, got {worst}; give")
+            for stds, worst in (([1.0, 2.0, 0.0], 0.0), ([1.0, -3.0, -2.0], -3.0))
+        ),
+        *(
+            (lambda given=given: GaussianMixture(*given), "means, stds and weights must be finite, got NaN or infinity")
+            for given in (
+                ([[0.0, 1.0], [2.0, np.inf]], 1.0),
+                ([0.0, 1.0], [1.0, np.nan]),
+                ([0.0, 1.0], 1.0, [0.5, np.nan]),
+                ([0.0, 1.0], 1.0, [0.5, np.inf]),
+            )
+        ),
         (lambda: PLANE.prob(0.0), "points must have shape (..., 2), got (); put coordinates in the last axis"),
         (
             lambda: PLANE.score(np.zeros((4, 3))),
@@ -367,3 +400,29 @@ def test_samples_without_a_density() -> None:
     t = 7.5 * np.hypot(*roll.T)  # on the spiral (t cos t, t sin t), t in [3 pi / 2, 9 pi / 2]
     np.testing.assert_allclose(roll, np.column_stack([t * np.cos(t), t * np.sin(t)]) / 7.5, atol=1e-9)
     assert 4.7 < t.min() < t.max() < 14.2
+
+
+def test_the_last_numbers_that_make_a_law() -> None:
+    """Just inside the bounds that are refused beyond them."""
+    assert GaussianMixture([0.0, 1.0], [1.0, 5e-324]).stds[1] == 5e-324
+    assert LINE.smoothed(0.0).stds.tolist() == LINE.stds.tolist()
+    assert Uniform(1.0, np.nextafter(1.0, 2.0)).prob(1.0) == pytest.approx(2.0**52)
+    for off in (9e-10, -9e-10):
+        law = GaussianMixture([0.0, 1.0, 2.0], 1.0, [0.5, 0.0, 0.5 + off])
+        assert law.weights.sum() == pytest.approx(1, abs=1e-15)
+        with pytest.raises(ValueError, match="weights must be finite, non-negative and sum to 1, got sum - 1 ="):
+            GaussianMixture([0.0, 1.0, 2.0], 1.0, [0.5, 0.0, 0.5 + 1.2 * off])
+
+
+def test_how_narrow_the_components_between_which_one_interpolates_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 + 3 travel / std nodes for each pair of components, where 1 / std^2 adds up, and 20000 at most."""
+    # Gauss's own nodes take a minute, and it is their number that counts.
+    monkeypatch.setattr("gan_edu.densities.roots_legendre", lambda n: (np.linspace(-1, 1, n), np.full(n, 2 / n)))
+    far, pairs = gaussian(1.0, 2**0.5 / 6600), GaussianMixture([0.0, 1.0], 2**0.5 / 1600)
+    assert len(interpolates(gaussian(0.0, 2**0.5 / 6600), far).weights) == pytest.approx(40 + 19_800, abs=1)
+    assert len(interpolates(pairs, pairs).weights) == pytest.approx(4 * (40 + 4800), abs=4)
+    for narrow in (6700, 1e5):
+        with pytest.raises(ValueError, match="the components must not be narrow beside their distance"):
+            interpolates(gaussian(0.0, 2**0.5 / narrow), gaussian(1.0, 2**0.5 / narrow))
+    with pytest.raises(ValueError, match="the components must not be narrow beside their distance"):
+        interpolates(*[GaussianMixture([0.0, 1.0], 2**0.5 / 1700)] * 2)

@@ -245,6 +245,27 @@ def test_kl_of_gaussians_by_quadrature() -> None:
     )
 
 
+def test_covariances_are_symmetric_to_nine_digits() -> None:
+    """Up to rounding, in either argument and above or below the diagonal."""
+    eye = np.eye(3)
+    for place in ((0, 2), (2, 1)):
+        for scale in (1.0, 1e8):
+            within, beyond = eye.copy(), eye.copy()
+            within[place], beyond[place] = 9e-10, 1.1e-9
+            for a, b in ((within, eye), (eye, within)):
+                assert kl_gaussians(np.zeros(3), scale * a, np.zeros(3), scale * b) == pytest.approx(0, abs=1e-8)
+            for a, b in ((beyond, eye), (eye, beyond)):
+                with pytest.raises(ValueError, match="covariances must be symmetric and positive definite"):
+                    kl_gaussians(np.zeros(3), scale * a, np.zeros(3), scale * b)
+
+
+@pytest.mark.parametrize("std", [1e-4, 1e4])
+def test_fits_of_laws_of_any_width(std: float) -> None:
+    found, loss = fit_gaussian(lambda g: kl(gaussian(3 * std, std), g), (0.0, 2 * std))
+    assert [found.means[0, 0] / std, found.stds[0] / std] == pytest.approx([3, 1], abs=1e-4)
+    assert loss == pytest.approx(0, abs=1e-8)
+
+
 def test_fits() -> None:
     p = GaussianMixture([-2.0, 1.0, 3.0], [0.3, 0.5, 1.0], [0.2, 0.5, 0.3])
     mean = float(p.weights @ p.means[:, 0])

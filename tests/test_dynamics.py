@@ -202,6 +202,14 @@ def test_eigenvalues_of_the_step(h: float) -> None:
     np.testing.assert_allclose(sorted(np.abs(step)), sorted(np.abs(1 + h * flow)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("game", ["minimax", "wgan-gp"])
+def test_a_step_of_size_0_stays_where_it_is(game: str) -> None:
+    """Zero is a step size: the matrix is I, and not the Jacobian that is given without one."""
+    found = jacobian_eigenvalues(dirac_gan(game, 0.4), [0.3, -1.2], 0)
+    assert (found.tolist(), found.dtype) == ([1.0, 1.0], np.complex128)
+    assert jacobian_eigenvalues(dirac_gan(game, 0.4), [0.3, -1.2]).tolist() != [1.0, 1.0]
+
+
 def test_the_bilinear_game_spirals_out() -> None:
     assert jacobian_eigenvalues(bilinear(), [5.0, 2.0]).tolist() == [1j, -1j]
     assert np.abs(jacobian_eigenvalues(bilinear(), [0.0, 0.0], 0.5)).tolist() == pytest.approx([np.sqrt(1.25)] * 2)
@@ -234,6 +242,8 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
     ),
     (lambda: simulate(bilinear(), [1.0, 0.0], -1, 0.1), "steps must be >= 0 and step_size positive, got -1 and 0.1"),
     (lambda: simulate(bilinear(), [1.0, 0.0], 1, 0.0), "steps must be >= 0 and step_size positive, got 1 and 0.0"),
+    (lambda: simulate(bilinear(), [1.0, 0.0], 3, -0.1), "steps must be >= 0 and step_size positive, got 3 and -0.1"),
+    (lambda: dirac_gan("wgan-gp", -5e-324), "penalty_weight must be finite and not negative, got -5e-324; 0 turns it"),
     (lambda: simulate(bilinear(), [1.0, 0.0], 1, np.nan), "steps must be >= 0 and step_size positive, got 1 and nan"),
     (
         lambda: simulate(bilinear(), [1.0, 0.0], 9, 1e150),
@@ -273,3 +283,7 @@ def test_the_dirac_game_of_a_critic_is_bilinear_and_its_penalty_pulls_the_slope_
     for game, kept in (("wgan-gp", excess), ("wgan-gp-one-sided", np.maximum(excess, 0))):
         expected = np.column_stack([psi, -theta - 20 * kept * np.sign(psi)])
         np.testing.assert_allclose(dirac_gan(game)(states), expected, atol=1e-12)
+        # R1 comes on top of the game's own penalty, and 0 of it is none of it.
+        np.testing.assert_array_equal(dirac_gan(game, 0)(states), dirac_gan(game)(states))
+        with_r1 = expected - np.column_stack([0 * psi, 0.7 * psi])
+        np.testing.assert_allclose(dirac_gan(game, 0.7)(states), with_r1, atol=1e-12)

@@ -77,6 +77,15 @@ def test_nearest_is_measured_in_standard_deviations() -> None:
 
 def test_the_radius_itself_counts() -> None:
     assert mode_coverage([3.0, 3.0001], gaussian()) == (1, 0.5)
+    target = GaussianMixture([0.0, 100.0, 200.0], [1.0, 4.0, 0.5])
+    just = target.means[:, 0] + 3 * target.stds * np.array([[1.0], [-1.0]])
+    assert mode_coverage(just.ravel(), target) == (3, 1.0)
+    for k in range(3):  # one step beyond, of one mode at a time, for a member that is not the first
+        beyond = np.stack([just, just, just])
+        beyond[1, :, k] += target.stds[k] * np.array([1e-9, -1e-9])
+        found = mode_coverage(beyond.reshape(3, 6), target)
+        assert found.modes.tolist() == [3, 2, 3]
+        np.testing.assert_allclose(found.high_quality, [1, 2 / 3, 1])
 
 
 def test_a_mode_needs_more_than_its_share_of_all_samples() -> None:
@@ -135,6 +144,42 @@ def test_a_mode_needs_a_fraction_of_its_fair_share() -> None:
         assert mode_coverage(x, target, stds=2.0, fair=0.1 / 0.25 / within + side).modes == (2 if side < 0 else 1)
         assert mode_coverage(x, target, stds=2.0, fair=0.4 / 0.75 / within + side).modes == (1 if side < 0 else 0)
     assert mode_coverage(target.sample(2000, generator=0), target, fair=0.9).modes == 2
+
+
+@pytest.mark.parametrize(("dim", "within"), [(1, math.erf(2 / 2**0.5)), (3, float(stats.maxwell.cdf(2)))])
+def test_a_fair_share_depends_on_the_dimension(dim: int, within: float) -> None:
+    """What lies within two stds, by the normal law on the line and by Maxwell's in space; for the second mode, too."""
+    means = np.zeros((2, dim))
+    means[1, -1] = 9.0
+    target, x = GaussianMixture(means, [1.0, 0.5], [0.4, 0.6]), np.repeat(means, [4, 3], axis=0)
+    least = 3 / 7 / (0.6 * within)  # the second needs more, and has less
+    for fair, modes in ((0.0, 2), (least - 1e-9, 2), (least + 1e-9, 1)):
+        assert mode_coverage(x, target, stds=2.0, fair=fair).modes == modes
+    both = mode_coverage(np.stack([x, x[::-1], x * 0]), target, stds=2.0, fair=0.7)
+    assert both.modes.tolist() == [2, 2, 1]
+
+
+def test_nulls_are_held_against_what_is_asked_of_the_score() -> None:
+    """The box, the radius and both shares are the caller's own, for each of the three laws."""
+    target = GaussianMixture([[0.0, 0.0], [6.0, 2.0]], [0.5, 1.5], [0.3, 0.7])
+    plain = null_coverage(3000, target, generator=0)
+    assert [law.modes.shape for law in plain] == [(16,)] * 3
+    for stds in (1.0, 2.0):
+        nulls = null_coverage(3000, target, generator=0, stds=stds)
+        low, high = target.box(stds)
+        areas = np.pi * (stds * target.stds) ** 2 / np.prod(high - low)
+        assert nulls.uniform.high_quality.mean() == pytest.approx(areas.sum(), abs=0.01)
+        assert nulls.perfect.high_quality.mean() == pytest.approx(1 - np.exp(-(stds**2) / 2), abs=0.01)
+        # The blob: mean (4.2, 1.4), covariance 0.21 (36, 12; 12, 4) + (0.3 0.25 + 0.7 2.25) I, by counting its own draws.
+        blob = stats.multivariate_normal([4.2, 1.4], [[9.21, 2.52], [2.52, 2.49]], seed=1).rvs(200_000)
+        assert nulls.blob.high_quality.mean() == pytest.approx(
+            mode_coverage(blob, target, stds=stds).high_quality, abs=0.01
+        )
+    for law, part in zip(null_coverage(3000, target, generator=0, share=0.5), plain, strict=True):
+        assert (law.modes <= 1).all()
+        np.testing.assert_array_equal(law.high_quality, part.high_quality)
+    for law in null_coverage(3000, target, generator=0, fair=1.0, stds=3.0)[:2]:
+        assert (law.modes < 2).any()
 
 
 def test_what_a_uniform_law_captures_is_a_matter_of_areas() -> None:
@@ -249,6 +294,8 @@ def test_a_memorised_point_is_at_distance_zero() -> None:
     assert distance.tolist() == [[0.0], [0.0]]
     assert index.tolist() == [[4], [17]]
     assert nearest_neighbours([0.0], [3.0], 1)[0].tolist() == [[3.0]]  # vectors are points on the line
+    assert nearest_neighbours(y[:3], y)[0].shape == (3, 1)  # one neighbour, if not more are asked for
+    assert nearest_neighbours(y[:3], y, len(y))[1].shape == (3, 20)
 
 
 # --- intervals ---------------------------------------------------------------------------------------------------
@@ -337,6 +384,12 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
         lambda: mode_coverage([1.0], gaussian(), share=-0.1),
         "stds must be positive and share in [0, 1), got 3.0 and -0.1",
     ),
+    (
+        lambda: mode_coverage([1.0], gaussian(), fair=np.nextafter(1, 2)),
+        "fair must be in [0, 1], got 1.0000000000000002",
+    ),
+    (lambda: mode_coverage([1.0], gaussian(), fair=-0.1), "fair must be in [0, 1], got -0.1"),
+    (lambda: mode_coverage([1.0], gaussian(), stds=np.inf), "stds must be positive and share in [0, 1), got inf"),
     (lambda: mode_coverage([1.0], gaussian(), fair=1.1), "fair must be in [0, 1], got 1.1"),
     (lambda: null_coverage(0, ring(), generator=0), "n and members must be positive, got 0 and 16; n is the number of"),
     (lambda: null_coverage(5, ring(), generator=0, members=0), "n and members must be positive, got 5 and 0"),

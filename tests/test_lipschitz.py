@@ -208,6 +208,22 @@ def test_the_search_starts_from_the_best_and_never_loses_it() -> None:
     assert alone == pytest.approx(1, abs=1e-9)
 
 
+def test_as_many_starts_climb_as_are_asked_for() -> None:
+    """Six hills, the steepest starts at the foot of the lowest: of 1, ..., 6 climbs the last finds the highest each time."""
+    height = torch.arange(1.0, 7.0, dtype=torch.float64)
+    at = 100 * torch.arange(6.0, dtype=torch.float64)
+    start = at + torch.arccosh((height / (0.95 - 0.1 * torch.arange(6))) ** 0.5)  # slopes of 0.95, 0.85, ..., 0.45
+
+    def hills(x: torch.Tensor) -> torch.Tensor:
+        return (height * torch.tanh(x[..., :1] - at)).sum(-1)
+
+    for climb, top in ((0, 0.95), (1, 1.0), (3, 3.0), (6, 6.0)):
+        found, where = lipschitz_lower_bound(hills, start[:, None], climb=climb)
+        assert found == pytest.approx(top, rel=1e-6)
+        assert where[0] == pytest.approx(float(at[climb - 1] if climb else start[0]), abs=1e-3)
+    assert lipschitz_lower_bound(hills, start[:, None])[0] == pytest.approx(5, rel=1e-6)
+
+
 def test_the_search_climbs_from_the_best_points_not_the_worst() -> None:
     def two_steps(x: torch.Tensor) -> torch.Tensor:
         return 2 * torch.tanh(x[..., 0]) + torch.tanh(2 * (x[..., 0] - 50)) / 4  # slopes of 2 at 0, 1/2 at 50

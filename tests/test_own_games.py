@@ -96,6 +96,12 @@ LOSSES: list[tuple[Game, str]] = [
     (game(g_loss=lambda f: f.mean(-1).softmax(0)), f"g_loss {MIXED}"),
     (game(g_loss=lambda f: (f - f.mean().detach()).mean(-1)), f"g_loss {MIXED}"),  # no gradient tells of it
     (game(g_loss=lambda f: f.flip(0).mean(-1)), f"g_loss {MIXED}"),
+    (game(g_loss=lambda f: torch.cat([f[:2].mean(-1), f[1:].mean()[None]])), f"g_loss {MIXED}"),  # the last one alone
+    (game(lambda r, f: torch.cat([(f - r)[:2].mean(-1), (f[2:] - r[:1]).mean(-1)])), f"d_loss {MIXED}"),
+    (
+        game(g_loss=lambda f: torch.cat([f[:2].mean(-1), f[2:].mean(-1) / 0])),
+        "must be finite, and its gradient too, got",
+    ),
     (game(g_loss=lambda f: f.mean(-1).detach()), f"g_loss {CUT}"),
     (game(g_loss=without_gradients), f"g_loss {CUT}"),
     (game(lambda r, f: torch.zeros(3)), f"d_loss {CUT}"),

@@ -19,7 +19,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.quiver import Quiver
 
-from gan_edu.densities import Uniform, gaussian, ring, two_modes
+from gan_edu.densities import GaussianMixture, Uniform, gaussian, ring, two_modes
 from gan_edu.divergences import optimal_discriminator
 from gan_edu.dynamics import dirac_gan
 from gan_edu.plots import COLORS, plot_band, plot_field, plot_fit, plot_history, use_style
@@ -166,6 +166,18 @@ def test_the_plane_shows_data_generated_points_and_the_opinion_of_d(runs: dict[i
     assert len(line(density, "generated").get_xdata()) == 500
 
 
+def test_a_generator_that_is_the_data_is_drawn_by_other_points() -> None:
+    ax = plot_fit(PLANE, PLANE)
+    real, fake = (np.stack(line(ax, label).get_data(), 1) for label in ("data", "generated"))
+    assert not set(map(tuple, real)) & set(map(tuple, fake))
+
+
+def test_the_line_reaches_around_every_component() -> None:
+    law = GaussianMixture([-1.0, 0.0, 5.0], [3.0, 0.1, 0.5], [0.5, 0.3, 0.2])
+    assert plot_fit(law, gaussian()).get_xlim() == (-13.0, 11.0)
+    assert plot_fit(GaussianMixture([0.0, 1.0], [0.1, 2.0]), gaussian()).get_xlim() == (-7.0, 9.0)
+
+
 AXES = np.linspace(-3, 3, 7), np.linspace(-2, 2, 5)
 ALONG = np.stack(np.meshgrid(*AXES, indexing="ij"), -1).reshape(-1, 2)  # 7 x 5 points, y runs fastest
 GRIDS = {"y first": ALONG, "x first": np.stack(np.meshgrid(*AXES), -1).reshape(-1, 2), "downwards": ALONG[::-1]}
@@ -260,10 +272,14 @@ def test_history_shows_both_losses_and_the_levels_of_an_undecided_d(runs: dict[i
     ax = plot_history(run)
     np.testing.assert_allclose(line(ax, "loss of D").get_ydata(), np.median(run.d_loss[1:], 1))
     np.testing.assert_allclose(line(ax, "loss of G").get_ydata(), np.median(run.g_loss[1:], 1))
+    for player in "DG":  # the mean since the snapshot before stands at the snapshot
+        assert line(ax, f"loss of {player}").get_xdata().tolist() == [2, 4]
     levels = {round(float(artist.get_ydata()[0]), 9) for artist in ax.get_lines() if len(set(artist.get_ydata())) == 1}
     assert {round(np.log(4), 9), round(np.log(2), 9)} <= levels
-    minimax = plot_history(train(LINE, **TINY, game="minimax"))
-    assert any(np.allclose(artist.get_ydata(), -np.log(2)) for artist in minimax.get_lines())
+    for game, of_g in (("minimax", -np.log(2)), ("non-saturating", np.log(2))):
+        drawn = plot_history(train(LINE, **TINY, game=game)).get_lines()
+        level = sorted(float(artist.get_ydata()[0]) for artist in drawn if artist.get_color() == "#888888")
+        assert level == pytest.approx(sorted([of_g, np.log(4)]))
 
 
 @pytest.mark.parametrize("frozen", ["critic_steps", "generator_steps"])
@@ -287,6 +303,18 @@ def test_a_band_is_the_middle_of_the_members() -> None:
         (
             lambda: plot_fit(LINE, gaussian(), limits=(-1.5, 5.0)),
             "limits must hold at least 99 % of p_data, got 75.0 % between -1.5 and 5.0; widen them",
+        ),
+        (
+            lambda: plot_fit(LINE, gaussian(), limits=(-5.0, 1.5)),
+            "limits must hold at least 99 % of p_data, got 75.0 % between -5.0 and 1.5; widen them",
+        ),
+        (
+            lambda: plot_fit(Uniform(0.0, 1.0), gaussian(), limits=(0.0101, 1.0)),
+            "limits must hold at least 99 % of p_data, got 99.0 % between 0.0101 and 1.0; widen them",
+        ),
+        (
+            lambda: plot_fit(np.arange(1000.0), gaussian(), limits=(10.5, 1e3)),
+            "limits must hold at least 99 % of p_data, got 98.9 % between 10.5 and 1000.0; widen them",
         ),
         (
             lambda: plot_fit(gaussian([0.0] * 3), gaussian([0.0] * 3)),
@@ -320,6 +348,9 @@ def test_refusals_say_what_to_do(call: Any, words: str) -> None:
 
 def test_limits_are_kept() -> None:
     assert plot_fit(LINE, gaussian(), limits=(-4.5, 6.0)).get_xlim() == (-4.5, 6.0)
+    # just 99 %
+    assert plot_fit(Uniform(0.0, 1.0), gaussian(), limits=(0.0099, 3.0)).get_xlim() == (0.0099, 3.0)
+    assert plot_fit(np.arange(1000.0), gaussian(), limits=(9.5, 2e3)).get_xlim() == (9.5, 2e3)
 
 
 def test_one_member_can_be_picked(runs: dict[int, Run]) -> None:

@@ -138,3 +138,40 @@ def test_the_number_of_probabilities_may_be_known() -> None:
     with pytest.raises(ValueError, match=r"wx must have shape \(3,\), got \(2,\)"):
         probabilities("wx", [0.5, 0.5], 3)
     assert probabilities("wx", [1, 0], 2).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "n", "tolerance"),
+    [
+        (np.float64, 3, 1e-9),
+        (np.float64, 10**6, 1e-9),
+        (np.float32, 4, 2 * 64 * 2.0**-23),
+        (np.float32, 900, 30 * 64 * 2.0**-23),
+        (np.float32, 4_000_000, 0.01),
+        (np.float16, 2, 0.01),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_last_sum_that_is_1(dtype: Any, n: int, tolerance: float, sign: int) -> None:
+    """Just within and just beyond what is documented for each type, too much and too little; zeros count as entries."""
+    for off, fits in ((0.95, True), (1.05, False)):
+        given = np.zeros(n, dtype)
+        given[-2:] = 0.5, dtype(0.5 + sign * off * tolerance) if dtype != np.float16 else 0.5
+        if dtype == np.float16:  # its own steps are coarser: 0.5 + 20 steps of 2^-11 just fit, one more does not
+            given[-1] = 0.5 + sign * (20 if fits else 21) * 2.0**-11
+        if fits:
+            p = probabilities("p", given)
+            assert p.sum() == pytest.approx(1, abs=1e-15)
+            assert p[-1] / p[-2] == pytest.approx(float(given[-1]) / 0.5, rel=1e-12)
+        else:
+            with pytest.raises(
+                ValueError, match=rf"got sum - 1 = {'' if sign > 0 else '-'}\d.*, in {np.dtype(dtype)} at"
+            ):
+                probabilities("p", given)
+
+
+def test_the_entry_that_is_wrong_is_named() -> None:
+    for given, worst in (([0.5, 0.7, -0.2], "-0.2"), ([0.5, 0.5, np.inf], "inf"), ([1.0, -5e-324], "-5e-324")):
+        with pytest.raises(ValueError, match=f"sum to 1, got {worst}; apply a softmax"):
+            probabilities("p", given)
+    assert probabilities("p", [0.0, 1.0, 0.0]).tolist() == [0.0, 1.0, 0.0]

@@ -210,6 +210,18 @@ def test_lines_in_general_position_cut_the_plane_into_so_many_regions(lines: int
         relu_lipschitz(net, max_regions=regions - 1)
 
 
+def test_the_regions_of_all_layers_together_are_limited() -> None:
+    """Of the three pieces of the first layer two are cut into two, and the flat one, which the next does not see, counts."""
+    tent = [
+        (np.ones((2, 1)), np.array([0.0, -1.0])),
+        (np.array([[1.0, -2.0]]), np.array([-0.5])),
+        (np.ones((1, 1)), [0.0]),
+    ]
+    assert relu_lipschitz(tent, max_regions=5) == 1.0
+    with pytest.raises(ValueError, match="the net must have at most 4 linear regions and has more"):
+        relu_lipschitz(tent, max_regions=4)
+
+
 def test_small_and_large_weights_cancel_in_the_exact_constant() -> None:
     assert relu_lipschitz([([[1e-13]], [0.0]), ([[1e13]], [0.0])]) == pytest.approx(1.0)
 

@@ -383,3 +383,32 @@ def test_the_name_in_the_package_is_the_function_whatever_is_imported_first(firs
         "assert gan_edu.transport is transport is again and T is Transport; assert transport([0.0], [3.0]).cost == 3"
     )
     subprocess.run([sys.executable, "-c", said], check=True)
+
+
+def test_as_many_pairs_as_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["gan_edu.transport"], "PAIRS", 12)
+    x, y = np.arange(3.0), np.arange(5.0)
+    assert transport(x, y[:4]).plan.shape == (3, 4)
+    with pytest.raises(ValueError, match=r"takes at most 12 pairs, got 3 x 5 = 15; take fewer"):
+        transport(x, y)
+
+
+def test_which_points_and_which_weights() -> None:
+    """An asymmetric case by hand: 0.7 of the mass of 10 goes to 4, 0.1 and all of 0 stay at 0."""
+    t = transport([10.0, 0.0, 7.0], [4.0, 0.0], [0.8, 0.2, 0.0], [0.7, 0.3])
+    np.testing.assert_allclose(t.plan, [[0.7, 0.1], [0.0, 0.2], [0.0, 0.0]], atol=1e-12)
+    assert t.cost == pytest.approx(0.7 * 6 + 0.1 * 10, abs=1e-12)  # a distance, not its square
+    assert (t.f_x[:2] - t.f_x[1]).tolist() == pytest.approx([10.0, 0.0])  # f falls where earth moves
+    assert (t.f_y - t.f_x[1]).tolist() == pytest.approx([4.0, 0.0])
+    np.testing.assert_allclose(t.gradient, [[-0.7], [-0.1]], atol=1e-12)  # y away from x costs less
+    equal = transport([10.0, 0.0], [4.0, 0.0], None, [0.25, 0.75])
+    np.testing.assert_allclose(equal.plan, [[0.25, 0.25], [0.0, 0.5]], atol=1e-12)
+    np.testing.assert_allclose(transport([4.0, 0.0], [10.0, 0.0], [0.25, 0.75]).plan, equal.plan.T, atol=1e-12)
+    for wrong in ([0.5, 0.6], [0.5, 0.5, 0.0]):
+        with pytest.raises(ValueError, match=r"^wy must"):
+            transport([10.0, 0.0], [4.0, 0.0], None, wrong)
+    assert wasserstein1([0.8, 0.0, 0.2], [0.0, 0.7, 0.3], [10.0, 4.0, 0.0]) == pytest.approx(t.cost, abs=1e-12)
+    assert (
+        wasserstein1([1.0, 0.0], [0.0, 1.0], [0.0, 0.0]) == 0
+    )  # two atoms at one place; left out, they are at 0 and 1
+    assert wasserstein1([1.0, 0.0], [0.0, 1.0]) == 1

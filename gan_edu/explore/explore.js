@@ -121,13 +121,12 @@ function tint(context, m, z) {
 }
 function key(parent, m) { // the sample of a mark in the legend
   if (m.kind === "Heat") {
-    const [lo, hi] = m.ends || [m.lo, m.hi].map(v => pair(v)[1]);
-    add(parent, "span", {}, lo); add(parent, "i", {class: "gan-scale"}); add(parent, "span", {}, hi);
+    const [lo, hi] = m.ends || [m.lo, m.hi].map(v => pair(v)[1]), end = text => add(parent, "span", {"aria-hidden": "true"}, text);
+    end(lo); add(parent, "i", {class: "gan-scale"}); end(hi);
     return;
   }
   const svg = add(parent, "svg", {width: 28, height: 12, class: "gan-key gan-" + m.role, "aria-hidden": "true"});
-  const same = v => v;
-  const data = {x: [0, 28], y: [6, 6], x0: [2], y0: [6], x1: [26], y1: [6], low: [11, 11], high: [1, 1]};
+  const same = v => v, data = {x: [0, 28], y: [6, 6], x0: [2], y0: [6], x1: [26], y1: [6], low: [11, 11], high: [1, 1]};
   if (m.kind === "Points" || m.kind === "Marker") data.x = [14, NaN];
   const shapes = m.kind === "VLine" || m.kind === "HLine" ? [["gan-rule", "M0 6H28"]] :
     SHAPES[m.kind](Object.assign({}, m, {row: 2}), data, same, same);
@@ -286,7 +285,8 @@ function panel(parent, p, kin, e, alt, redraw) {
 function addSlider(at, parent, name, label, range, text) { // one row: label, native range input, number
   const row = add(parent, "label", {class: "gan-slider"});
   add(row, "span", {}, label);
-  const number = add(row, "b"), input = add(row, "input", {type: "range", min: range.lo, max: range.hi, step: range.step});
+  const number = add(row, "b", {"aria-hidden": "true"}); // it is the slider's value, not part of its name
+  const input = add(row, "input", {type: "range", min: range.lo, max: range.hi, step: range.step});
   at.controls[name] = () => {
     input.value = at.values[name];
     number.textContent = text(at.values[name]);
@@ -313,9 +313,9 @@ function addPlayer(at, form, figure, output) { // the frames: play, one back, on
     return made;
   };
   const show = (label, live) => { // no reading aloud of every frame
-    playing.textContent = label;
-    playing.setAttribute("aria-label", label); playing.title = label;
-    output.setAttribute("aria-live", live);
+    playing.textContent = playing.title = label;
+    playing.setAttribute("aria-label", label);
+    for (const e of [output, ...figure.querySelectorAll(".gan-tip")]) e.setAttribute("aria-live", live);
   };
   const stop = () => { clearInterval(timer); timer = 0; show(word.play, "polite"); };
   const play = () => {
@@ -329,12 +329,11 @@ function addPlayer(at, form, figure, output) { // the frames: play, one back, on
   const playing = button(word.play, word.play, () => timer ? stop() : play());
   button(word.back, "‹", () => move(-1));
   button(word.next, "›", () => move(1));
-  addSlider(at, row, "frame", spec.step_label, {lo: 0, hi: last, step: 1}, v => String(spec.steps[v]));
+  addSlider(at, row, "frame", spec.step_label, {lo: 0, hi: last, step: 1}, v => pair(spec.steps[v])[1]);
   return {stop, start() { if (!timer) play(); }};
 }
 function addControls(at, form, figure, output) {
-  const {spec, values, controls} = at;
-  const player = spec.steps.length ? addPlayer(at, form, figure, output) : null;
+  const {spec, values, controls} = at, player = spec.steps.length ? addPlayer(at, form, figure, output) : null;
   for (const name in spec.choices) addChoice(at, form, name);
   for (const name in spec.sliders) {
     const s = spec.sliders[name], digits = Math.max(decimals(s.step), decimals(s.lo)); // values lie at lo + k * step

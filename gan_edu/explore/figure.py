@@ -281,6 +281,7 @@ class Figure:
         counts = {name: len(c.options) for name, c in self._choices.items()} | {"frame": max(1, len(self._steps))}
         for name, n in counts.items():
             need(now[name] in range(n), f"{name} must be an index from 0 to {n - 1}, got {now[name]}")
+            now[name] = int(now[name])  # 1.0 is no index
         env = {name: np.asarray(float(v)) for name, v in now.items()}
         if self._steps:
             env["step"] = np.asarray(self._steps[now["frame"]])

@@ -10,7 +10,9 @@ function erf(x) {
 }
 const softplus = t => Math.max(t, 0) + Math.log1p(Math.exp(-Math.abs(t)));
 const FUNCTIONS = {
-  "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "**": Math.pow, neg: a => -a,
+  "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, neg: a => -a,
+  // as IEEE 754 has it, where Math.pow says NaN: 1 to any power is 1, and so is -1 to an infinite one
+  "**": (a, b) => a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : Math.pow(a, b),
   "<": (a, b) => +(a < b), "<=": (a, b) => +(a <= b), ">": (a, b) => +(a > b), ">=": (a, b) => +(a >= b),
   "==": (a, b) => +(a === b), "!=": (a, b) => +(a !== b),
   exp: a => Math.exp(a), log: a => Math.log(a), sqrt: a => Math.sqrt(a), abs: a => Math.abs(a), tanh: a => Math.tanh(a),
@@ -19,9 +21,12 @@ const FUNCTIONS = {
   where: (c, a, b) => c !== 0 ? a : b, xlogy: (a, b) => a === 0 ? 0 : a * Math.log(b), spread: a => a,
   normal: (x, m, s) => { const z = (x - m) / s; return Math.exp(-(z * z) / 2) / (s * Math.sqrt(2 * Math.PI)); },
 };
-function best(f, from, stride, c) {
-  let k = 0;
-  for (let i = 1; i < c.length; i++) if (f[from + i * stride] > f[from + k * stride] || isNaN(f[from + k * stride])) k = i;
+function best(f, from, stride, c) { // the index of the largest, the first of several; -1 where all are NaN
+  let k = -1;
+  for (let i = 0; i < c.length; i++) {
+    const v = f[from + i * stride];
+    if (!isNaN(v) && (k < 0 || v > f[from + k * stride])) k = i;
+  }
   return k;
 }
 const REDUCTIONS = {
@@ -30,15 +35,17 @@ const REDUCTIONS = {
     for (let i = 1; i < c.length; i++) sum += (c[i] - c[i - 1]) * (f[from + i * stride] + f[from + (i - 1) * stride]) / 2;
     return sum;
   },
-  argmax: (f, from, stride, c) => c[best(f, from, stride, c)],
-  maximum_over: (f, from, stride, c) => f[from + best(f, from, stride, c) * stride],
+  argmax(f, from, stride, c) { const k = best(f, from, stride, c); return k < 0 ? NaN : c[k]; },
+  maximum_over(f, from, stride, c) { const k = best(f, from, stride, c); return k < 0 ? NaN : f[from + k * stride]; },
 };
 function interpolate(f, c, v) {
   let a = 0, b = c.length - 1;
   if (!(v > c[a])) return isNaN(v) ? NaN : f[a];
   if (v >= c[b]) return f[b];
   while (b - a > 1) { const m = (a + b) >> 1; if (c[m] <= v) a = m; else b = m; }
-  return f[a] + (v - c[a]) * (f[b] - f[a]) / (c[b] - c[a]);
+  if (v === c[a] || f[a] === f[b]) return f[a]; // two infinities have no slope
+  const slope = (f[b] - f[a]) / (c[b] - c[a]), from = slope * (v - c[a]) + f[a];
+  return isNaN(from) ? slope * (v - c[b]) + f[b] : from; // from the right where the left end is infinite
 }
 function unpack(s) {
   const text = atob(s.base64), bytes = Uint8Array.from(text, ch => ch.charCodeAt(0)), top = 2 ** s.bits - 1;
@@ -103,7 +110,7 @@ function compiler(axes, scope) {
     return {run() {
       let now = first, alive = true;
       for (let i = 0; i < axes.n.n; i++, now = next) {
-        if (alive) { for (const n of now) n.run(); now.forEach((n, k) => { state[k].data[0] = n.data[0]; }); }
+        if (alive) now.map(n => { n.run(); return n.data[0]; }).forEach((v, k) => { state[k].data[0] = v; });
         alive = alive && state.every(n => Math.abs(n.data[0]) <= 1e6);
         path.forEach((n, k) => { n.data[i] = alive ? state[k].data[0] : NaN; });
       }

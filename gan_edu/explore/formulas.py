@@ -1,12 +1,22 @@
 """The little language of formulas: what it allows, how it is compiled, and what numpy makes of a compiled formula.
 
-`formulas.js` evaluates the same trees in the page.
+`formulas.js` evaluates the same trees in the page, and both give the same numbers in the odd cases too. Arithmetic is
+that of IEEE 754: 0/0 is NaN, 1/0 is infinite, ``1**b`` and ``a**0`` are 1 even for NaN, and a root of a negative number
+is NaN. A comparison is 1 or 0, and with NaN only ``!=`` holds. Besides:
+
+- ``where(c, a, b)`` is b where c is 0, and a everywhere else, where c is negative or NaN included;
+- ``xlogy(a, b)`` is 0 where a is 0, whatever b is;
+- ``minimum`` and ``maximum`` are NaN where an argument is; which sign they give to a zero is not said;
+- ``maximum_over`` and ``argmax`` pass over NaN, take the first of several, and are NaN where all values are;
+- ``integral`` is the trapezoid rule, NaN where a value is, and 0 over an axis of one point;
+- ``at`` is linear between neighbours and constant beyond both ends; beside one infinite neighbour it is that infinity.
 """
 
 from __future__ import annotations
 
 import ast
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +47,7 @@ _SYMBOLS: dict[type[ast.AST], tuple[str, np.ufunc]] = {
     ast.Sub: ("-", np.subtract),
     ast.Mult: ("*", np.multiply),
     ast.Div: ("/", np.divide),
-    ast.Pow: ("**", np.power),
+    ast.Pow: ("**", np.float_power),  # np.power takes a root for the exponent 0.5, and (-inf)**0.5 is inf
     ast.Lt: ("<", np.less),
     ast.LtE: ("<=", np.less_equal),
     ast.Gt: (">", np.greater),
@@ -90,6 +100,7 @@ class Formula:
     def _compile(self, node: ast.expr) -> tuple[Tree, Axes]:
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                self._need(number <= sys.float_info.max, "a number must be finite; write 1/0 for infinity")
                 return float(number), frozenset()
             case ast.Name(id="pi"):
                 return math.pi, frozenset()
@@ -151,13 +162,16 @@ def value(tree: Tree, env: Mapping[str, Array], axes: AxisTable) -> Array:
         return np.asarray(FUNCTIONS[tree[0]][1](*(value(t, env, axes) for t in tree[1:])), dtype=float)
     f, c, k = value(tree[1], env, axes), env[tree[2]].ravel(), list(axes).index(tree[2])
     if tree[0] == "at":
-        return np.asarray(np.interp(value(tree[3], env, axes), c, f.ravel()))
+        where = value(tree[3], env, axes)
+        out = np.interp(where, c, f.ravel())
+        return np.where(np.isnan(where), np.nan, out)  # on an axis of one point, interp takes NaN for that point
     f = np.moveaxis(f, k, -1)
     if tree[0] == "integral":  # the trapezoid rule
         out = ((f[..., 1:] + f[..., :-1]) * np.diff(c) / 2).sum(-1, keepdims=True)
     else:
-        best = np.argmax(np.where(np.isnan(f), -np.inf, f), axis=-1, keepdims=True)
-        out = c[best] if tree[0] == "argmax" else np.take_along_axis(f, best, axis=-1)
+        out = np.fmax.reduce(f, axis=-1, keepdims=True)  # NaN only where all are NaN
+        if tree[0] == "argmax":
+            out = np.where(np.isnan(out), np.nan, c[np.argmax(f == out, axis=-1, keepdims=True)])
     return np.moveaxis(out, -1, k)
 
 

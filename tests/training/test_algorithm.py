@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from trainings import DATA, EXACT, TINY, by_hand, furthest, identical, parameters, poisoned
 
-from gan_edu.densities import gaussian, ring, swiss_roll
+from gan_edu.densities import GaussianMixture, Uniform, gaussian, ring, swiss_roll
 from gan_edu.games import GAMES
 from gan_edu.training import loop, settings, train
 
@@ -74,17 +74,22 @@ def test_blocks_of_members_equal_one_block(monkeypatch: pytest.MonkeyPatch, game
         np.testing.assert_allclose(parts.records[name], values, rtol=0, atol=1e-10)
 
 
-def test_an_ensemble_equals_separate_trainings_on_examples_in_the_plane() -> None:
-    rows = ring(4, std=0.1).sample(50, generator=0)
-    run = train(rows, **EXACT)
+UNEQUAL = GaussianMixture([[-2.0, 5.0], [1.0, -1.0], [4.0, 0.0]], [0.2, 0.5, 1.0], [0.1, 0.6, 0.3])
+OTHER_DATA = {"rows": ring(4, std=0.1).sample(50, generator=0), "mixture": UNEQUAL, "uniform": Uniform(-1.0, 4.0)}
+
+
+@pytest.mark.parametrize("data", OTHER_DATA.values(), ids=OTHER_DATA)
+def test_an_ensemble_equals_separate_trainings_on_other_data(data: Any) -> None:
+    """Examples and unequal components in the plane, and what has no components."""
+    run = train(data, **EXACT)
     for e in range(3):
-        G, D, _ = by_hand(run.config, rows, 2, e)
+        G, D, _ = by_hand(run.config, data, 1 if isinstance(data, Uniform) else 2, e)
         assert furthest(parameters(run.generator, e), G) < 1e-10
         assert furthest(parameters(run.discriminator, e), D) < 1e-10
 
 
-def test_a_discriminator_alone_equals_separate_trainings() -> None:
-    p_g = gaussian(1.0, 2.0)
+@pytest.mark.parametrize("p_g", [gaussian(1.0, 2.0), GaussianMixture([0.0, 3.0], [0.5, 2.0], [0.2, 0.8])])
+def test_a_discriminator_alone_equals_separate_trainings(p_g: GaussianMixture) -> None:
     run = train(DATA, p_g=p_g, **EXACT)
     for e in range(3):
         G, D, record = by_hand(run.config, DATA, 1, e, p_g)

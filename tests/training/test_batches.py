@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from trainings import DATA, EXACT, TINY, same_runs
 
-from gan_edu.densities import GaussianMixture, digits, ring, swiss_roll
+from gan_edu.densities import GaussianMixture, Uniform, digits, gaussian, ring, swiss_roll
 from gan_edu.training import Run, TrainConfig, batches, train
 
 
@@ -22,13 +22,42 @@ def test_batches_longer_than_a_chunk_go_on() -> None:
     assert len(drawn.flatten().unique()) == drawn.numel()
 
 
-@pytest.mark.parametrize("law", [DATA, GaussianMixture([-2.0, 1.0, 4.0], [0.2, 0.5, 1.0], [0.1, 0.6, 0.3])])
+LAWS = {
+    "two modes": DATA,
+    "unequal": GaussianMixture([-2.0, 1.0, 4.0], [0.2, 0.5, 1.0], [0.1, 0.6, 0.3]),
+    "one": gaussian(3.0, 0.5),
+    "one in space": gaussian([3.0, -1.0, 0.5], 0.5),
+    "plane": GaussianMixture([[-2.0, 5.0], [1.0, -1.0], [4.0, 0.0]], [0.2, 0.5, 1.0], [0.1, 0.6, 0.3]),
+    "no weight first": GaussianMixture([9.0, -2.0, 1.0], [0.1, 0.2, 0.5], [0.0, 0.3, 0.7]),
+}
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 def test_batches_follow_the_law(law: GaussianMixture) -> None:
-    config = TrainConfig(members=1, batch_size=256)
+    """For each member, along each coordinate."""
+    config = TrainConfig(members=3, batch_size=256, seed=2)
     source = batches.Batches(law, config, 1, torch.device("cpu"))
     assert next(source).dtype == torch.float32
-    x = torch.cat([next(source)[0, :, 0] for _ in range(40)])
-    assert stats.kstest(x.numpy(), law.cdf).pvalue > 0.01
+    x = torch.cat([next(source) for _ in range(40)], 1).numpy()
+    for member in x:
+        for coordinate, means in zip(member.T, law.means.T, strict=True):
+            shadow = GaussianMixture(means, law.stds, law.weights)
+            assert stats.kstest(coordinate, shadow.cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("latent", "law"), [("normal", stats.norm()), ("uniform", stats.uniform(-1, 2))])
+def test_latent_points_have_the_law_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, latent: str, law: Any) -> None:
+    """In batches, in the probes and where samples are generated: every member, every coordinate."""
+    run = train(DATA, **{**TINY, "steps": 0, "batch_size": 256}, latent=latent, latent_dim=3)
+    source = batches.Latents(Uniform(), run.config, 2, torch.device("cpu"))
+    drawn = torch.cat([next(source) for _ in range(20)], 1)
+    monkeypatch.setattr("gan_edu.training.run.images", lambda net, z: z.numpy()[None])
+    for member in [*drawn.numpy(), batches.probes(run.config).numpy(), run.generate(5000, seed=3)[0]]:
+        assert member.shape[1] == 3
+        for coordinate in member.T:
+            assert stats.kstest(coordinate, law.cdf).pvalue > 1e-3
+    one = batches.probes(TrainConfig(latent=latent, latent_dim=1, probes=100))[:, 0].numpy()
+    np.testing.assert_allclose(law.cdf(one), (np.arange(100) + 0.5) / 100, atol=1e-12)
 
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 4])
@@ -140,8 +169,33 @@ def test_a_mixture_has_no_labels() -> None:
         train(DATA, labels=[0, 1], **TINY)
 
 
-@pytest.mark.parametrize("label", [-1, 3])
+@pytest.mark.parametrize("label", [-1, 3, True])
 def test_a_label_that_is_not_there(label: int) -> None:
     run = train(swiss_roll(60, generator=0), labels=np.arange(60) % 3, **TINY)
     with pytest.raises(ValueError, match=f"^label must be one of 0 to 2, got {label}; change it$"):
         run.generate(4, label=label)
+    assert [len(run.generate(4, label=there)[0]) for there in (0, 2)] == [4, 4]
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_run_without_labels_has_no_label_0(label: int) -> None:
+    with pytest.raises(ValueError, match=f"^label must be left out: the run has no labels, got {label}; change it$"):
+        train(DATA, **{**TINY, "steps": 0}).generate(4, label=label)
+
+
+def test_d_is_recorded_around_every_component_and_along_every_axis() -> None:
+    """From 4 stds beyond the outermost of each axis, and a quarter more: exact for components of other widths."""
+    law = GaussianMixture([[-5.0, 1.0], [0.0, 2.0], [3.0, -8.0]], [0.1, 1.5, 0.5])
+    at = batches.grid_over(law)
+    low, high = np.array([-6.0, -10.0]), np.array([6.0, 8.0])
+    margin = 0.25 * (high - low) + 1e-6
+    np.testing.assert_allclose([at.min(0), at.max(0)], [low - margin, high + margin], atol=1e-12)
+    line = batches.grid_over(GaussianMixture([0.0, 7.0], [2.0, 0.5]))
+    assert line.shape == (241, 1)
+    np.testing.assert_allclose(line[[0, -1], 0], [-8 - 4.25 - 1e-6, 9 + 4.25 + 1e-6], atol=1e-12)
+    rows = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 20.0]
+    around = batches.grid_over(rows)
+    margin = 0.25 * np.ptp(rows, axis=0) + 1e-6
+    np.testing.assert_allclose([around.min(0), around.max(0)], [rows.min(0) - margin, rows.max(0) + margin])
+    space = gaussian([1.0, 2.0, 3.0], 0.5)
+    np.testing.assert_array_equal(batches.grid_over(space), space.sample(256, generator=0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -201,6 +202,22 @@ def test_members_diverge_alone_in_any_blocks(monkeypatch: pytest.MonkeyPatch) ->
     assert parts.diverged.tolist() == whole.diverged.tolist()
     assert parts.steps[-1] == whole.steps[-1]
     np.testing.assert_array_equal(parts.samples[-1], whole.samples[-1])
+
+
+def test_a_loss_is_the_mean_over_the_updates_while_the_member_was_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten updates between two snapshots; the last of three members is lost in the fifth."""
+    rules, calls = GAMES["minimax"], []
+
+    def failing(d_real: torch.Tensor, d_fake: torch.Tensor) -> torch.Tensor:
+        calls.append(d_real.shape[-1] == 16)  # other shapes are those of the trial before a training
+        return rules.d_loss(d_real, d_fake) + torch.tensor([0.0, 0.0, torch.inf if sum(calls) >= 5 else 0.0])
+
+    monkeypatch.setitem(GAMES, "failing", replace(rules, d_loss=failing))
+    lost = train(DATA, **{**EXACT, "steps": 10, "snapshots": 1}, game="failing")
+    whole = train(DATA, **{**EXACT, "steps": 10, "snapshots": 10}, game="minimax")
+    assert lost.diverged.tolist() == [-1, -1, 5]
+    for found, each in ((lost.d_loss, whole.d_loss[1:]), (lost.g_loss, whole.g_loss[1:])):
+        np.testing.assert_allclose(found[1], [each[:, 0].mean(), each[:, 1].mean(), each[:4, 2].mean()], atol=1e-12)
 
 
 def test_an_error_in_one_block_ends_the_training(monkeypatch: pytest.MonkeyPatch) -> None:

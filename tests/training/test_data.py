@@ -11,7 +11,7 @@ import pytest
 import torch
 from trainings import DATA, EXACT, TINY, parameters
 
-from gan_edu.densities import Uniform, gaussian, ring, two_modes
+from gan_edu.densities import GaussianMixture, Uniform, gaussian, ring, two_modes
 from gan_edu.training import Run, batches, train
 
 ROWS = two_modes(3.0, 0.6).sample(500, generator=0)
@@ -107,11 +107,41 @@ def test_data_out_of_reach_are_told(move: tuple[float, float]) -> None:
         train(ROWS, **TINY)
 
 
+@pytest.mark.parametrize(
+    ("mean", "std", "reach"),
+    [
+        (0.0, 0.0099, "0.0099"),
+        (0.0, 0.01, None),
+        (0.0, 30.0, None),
+        (0.0, 30.1, "30.1"),
+        (58.0, 1.9, None),
+        (58.0, 2.1, "60.1"),
+        (-58.0, 2.1, "60.1"),
+        ([0.0, 58.0], 1.9, None),
+        ([0.0, 58.0], 2.1, "60.1"),
+        ([0.0, -58.0], 2.1, "60.1"),
+    ],
+)
+def test_where_data_begin_to_be_out_of_reach(mean: Any, std: float, reach: str | None) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        train(gaussian(mean, std), **{**TINY, "steps": 0})
+    words = f"the data lie around {reach} with a spread of {std:.3g}, but networks start near 0"
+    assert [str(w.message)[: len(words)] for w in told] == ([] if reach is None else [words])
+
+
 def test_data_beyond_float32_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"data must fit float32, which ends at 3\.4e38, got .*e\+40; pass standardize=True"
     ):
         train(1e40 * ROWS, **TINY)
+    still = {**TINY, "steps": 0}
+    with pytest.warns(UserWarning, match=r"the data lie around 9\.9e\+37"):
+        train(gaussian(9.9e37), **still)
+    with pytest.raises(ValueError, match=r"data must fit float32, which ends at 3\.4e38, got 1\.01e\+38"):
+        train(gaussian(-1.01e38), **still)
+    with pytest.warns(UserWarning, match=r"the data lie around 1\.01e\+38"):
+        train(gaussian(1.01e38), **still, dtype="float64")
 
 
 def test_standardized_data_give_the_same_game_in_other_units() -> None:
@@ -127,6 +157,42 @@ def test_standardized_data_give_the_same_game_in_other_units() -> None:
     np.testing.assert_allclose(run.points, centre + scale * plain.points, atol=1e-2)
     np.testing.assert_allclose(run.d_output, plain.d_output, atol=1e-5)
     np.testing.assert_allclose(run.records["w1"], scale * plain.records["w1"], rtol=1e-6)
+
+
+U = GaussianMixture([[-0.6, 1.2], [0.2, -0.4]], [0.3, 0.6], [0.25, 0.75])  # its mean is 0
+U = GaussianMixture(U.means / (SPREAD := 0.7697402159170327), U.stds / SPREAD, U.weights)
+
+
+@pytest.mark.parametrize("kind", ["mixture", "rows", "uniform"])
+@pytest.mark.parametrize("alone", [False, True], ids=["G learns", "a fixed p_g"])
+def test_all_that_is_trained_on_is_standardized(kind: str, alone: bool) -> None:
+    """x = centre + scale u, another centre for each coordinate, components of other weights and widths; p_g is moved, too."""
+    scale, centre = 500.0, np.array([40.0, -7000.0] if kind != "uniform" else [40.0])
+    u: Any = {"mixture": U, "rows": U.sample(90, generator=0), "uniform": Uniform(-(3**0.5), 3**0.5)}[kind]
+    if kind == "rows":
+        u = (u - u.mean(0)) / np.sqrt(u.var(0).mean())
+
+    def away(law: Any) -> Any:
+        if isinstance(law, Uniform):
+            return Uniform(centre[0] + scale * law.low, centre[0] + scale * law.high)
+        if isinstance(law, GaussianMixture):
+            return GaussianMixture(centre + scale * law.means, scale * law.stds, law.weights)
+        return centre + scale * law
+
+    start = GaussianMixture(np.arange(2.0 * centre.size).reshape(2, -1) / 2, [0.5, 1.5], [0.2, 0.8]) if alone else None
+    plain = train(u, p_g=start, **EXACT)
+    run = train(away(u), p_g=away(start) if alone else None, **EXACT, standardize=True, points=away(plain.points))
+    np.testing.assert_allclose(run.centre, centre, rtol=1e-12)
+    assert run.scale == pytest.approx(scale, rel=1e-12)
+    np.testing.assert_allclose(run.samples, centre + scale * plain.samples, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(run.d_output, plain.d_output, atol=1e-9)
+    np.testing.assert_allclose(run.d_loss, plain.d_loss, atol=1e-9)
+
+
+def test_rows_that_are_all_alike_have_a_spread_of_1() -> None:
+    run = train(np.full((9, 2), [5.0, -3.0]), **TINY, standardize=True)
+    assert (run.centre.tolist(), run.scale) == ([5.0, -3.0], 1.0)
+    assert np.isfinite(run.samples).all()
 
 
 @pytest.mark.parametrize("law", [ring(8, 200.0, 3.0), Uniform(-500.0, 900.0)])

@@ -30,6 +30,25 @@ def test_the_games_own_weights_are_the_papers() -> None:
     assert not same_runs(train(DATA, **EXACT, game="wgan-gp", penalty_weight=0.0), explicit)
 
 
+@pytest.mark.parametrize(
+    ("game", "zero", "without"),
+    [
+        ("wgan-clip", "clip", dict(clip=None)),
+        ("wgan-gp", "penalty_weight", dict(penalty=None)),
+        ("wgan-gp-one-sided", "penalty_weight", dict(penalty=None)),
+    ],
+)
+def test_zero_turns_off_what_the_game_has_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, game: str, zero: str, without: dict[str, Any]
+) -> None:
+    """Zero is a weight, and not the absence of one: the game's own would come in its place."""
+    monkeypatch.setitem(GAMES, "without", replace(GAMES[game], **without))
+    how: dict[str, Any] = dict(**EXACT, lr_d=0.1)  # steep enough for each penalty to be felt
+    off = train(DATA, **how, game=game, **{zero: 0})
+    assert same_runs(off, train(DATA, **how, game="without"))
+    assert not same_runs(off, train(DATA, **how, game=game))
+
+
 def test_what_d_outputs_is_recorded_by_its_kind() -> None:
     runs = {name: train(DATA, **TINY, game=name) for name in ("minimax", "wgan-gp", "ebgan")}
     for run in runs.values():

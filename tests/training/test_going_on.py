@@ -9,7 +9,7 @@ import pytest
 import torch
 from trainings import DATA, EXACT, TINY, identical, parameters
 
-from gan_edu.densities import gaussian, ring
+from gan_edu.densities import Uniform, gaussian, ring
 from gan_edu.training import Run, batches, loop, train
 
 LEGS: list[dict[str, Any]] = [
@@ -86,14 +86,53 @@ def test_a_fixed_density_and_then_a_generator() -> None:
     assert both.state["updates"].tolist() == [[6.0, 12.0]] * 3
 
 
+def test_other_data_are_seen_in_the_units_of_the_run_that_goes_on() -> None:
+    first, other = 500 + 90 * DATA.sample(200, generator=0), 700 + 30 * DATA.sample(100, generator=1)
+    a = train(first, **TINY, standardize=True)
+    on, fresh = train(other, init=a, steps=0), train(other, **TINY, standardize=True)
+    assert (on.centre.tolist(), on.scale) == (a.centre.tolist(), a.scale)
+    np.testing.assert_array_equal(on.samples[0], a.samples[-1])
+    assert fresh.centre == pytest.approx(other.mean())
+    later = train(other, init=train(DATA, **TINY), standardize=True, steps=0)  # there were no units before
+    assert (later.centre.tolist(), later.scale) == (fresh.centre.tolist(), fresh.scale)
+
+
+def test_no_weight_of_a_start_is_drawn_twice() -> None:
+    """Seeds 0 to 2, members 0 to 3, both players, every layer: what is drawn, before it is scaled to the layer."""
+    drawn = []
+    for seed in range(3):
+        run = train(DATA, **{**EXACT, "steps": 0, "members": 4}, seed=seed, kernels=2)
+        for net in (run.generator, run.discriminator):
+            for weight, bias in zip(net.weights, net.biases, strict=True):
+                drawn += [v.detach() * weight.shape[1] ** 0.5 for v in (weight, bias)]
+            drawn += [kernel.detach() * net.widths[-2] ** 0.5 for kernel in net.kernels]
+    numbers = torch.cat([each.flatten() for each in drawn])
+    assert len(numbers.round(decimals=12).unique()) == len(numbers) > 3000
+
+
+def test_what_is_generated_is_no_latent_point_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor of another seed: z of `generate`, of both players' batches and of the probes, for seeds and members 0 to 2."""
+    seen: list[torch.Tensor] = []
+    for seed in range(3):
+        run = train(DATA, **{**EXACT, "steps": 0}, seed=seed)
+        for purpose in (2, 6):
+            source = batches.Latents(Uniform(), run.config, purpose, torch.device("cpu"))
+            seen += [next(source) for _ in range(batches.CHUNK + 2)]
+    monkeypatch.setattr("gan_edu.training.run.images", lambda net, z: z.numpy()[None])
+    seen += [torch.from_numpy(run.generate(500, seed=seed)) for seed in range(3)]
+    seen += [batches.probes(run.config)]
+    numbers = torch.cat([z.flatten() for z in seen])
+    assert len(numbers.unique()) == len(numbers)
+
+
 def test_seeds_and_members_share_no_batch() -> None:
     """Seeds 0 and 1, all members, all purposes, first and second chunk: no number is drawn twice."""
     seen: list[float] = []
     for seed in (0, 1):
         config = train(DATA, **{**TINY, "steps": 0}, seed=seed).config
-        for purpose in range(1, 9):
+        for purpose in range(9):
             source = batches.Batches(gaussian(), config, purpose, torch.device("cpu"))
             for _ in range(batches.CHUNK + 1):
                 drawn = next(source)
             seen += drawn[:, 0, 0].tolist()
-    assert len(set(seen)) == len(seen) == 2 * 8 * 3
+    assert len(set(seen)) == len(seen) == 2 * 9 * 3

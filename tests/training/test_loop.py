@@ -95,6 +95,24 @@ def test_on_snapshot_sees_the_run_and_can_stop_it() -> None:
         assert (d == run.d_output[t]).all()
 
 
+@pytest.mark.parametrize(
+    ("steps", "snapshots", "recorded"), [(7, 3, [0, 2, 5, 7]), (2, 20, [0, 1, 2]), (5, 1, [0, 5]), (0, 4, [0])]
+)
+def test_snapshots_are_evenly_spaced_up_to_the_last_step(steps: int, snapshots: int, recorded: list[int]) -> None:
+    run = train(DATA, **{**TINY, "steps": steps, "snapshots": snapshots})
+    assert run.steps.tolist() == recorded
+    every = train(DATA, **{**TINY, "steps": steps, "snapshots": max(steps, 1)})
+    for now, t in enumerate(recorded):  # each is of its own moment
+        np.testing.assert_array_equal(run.samples[now], every.samples[t])
+        np.testing.assert_array_equal(run.d_output[now], every.d_output[t])
+
+
+def test_a_stop_at_the_last_step_interrupts_nothing() -> None:
+    last = train(DATA, **TINY, on_snapshot=lambda step, *_: step == 6)
+    assert (last.steps[-1], last.interrupted) == (6, False)
+    assert train(DATA, **TINY, on_snapshot=lambda step, *_: step == 4).interrupted
+
+
 def test_other_errors_of_on_snapshot_are_not_swallowed() -> None:
     def broken(step: int, samples: np.ndarray, d: np.ndarray) -> None:
         raise RuntimeError("mine")
@@ -120,6 +138,7 @@ def test_init_from_a_discriminator_alone_lets_g_learn_again() -> None:
     on = train(DATA, init=alone)
     assert on.config.generator_steps == 1
     assert not identical(parameters(on.generator), parameters(alone.generator))
+    assert train(DATA, init=on, critic_steps=0).config.critic_steps == 0
     still = train(DATA, init=alone, generator_steps=0)
     assert identical(parameters(still.generator), parameters(alone.generator))
 

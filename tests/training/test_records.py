@@ -11,7 +11,7 @@ from shared import plain
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from trainings import DATA, EXACT, TINY, same_runs
 
-from gan_edu.densities import Uniform, digits
+from gan_edu.densities import Uniform, digits, gaussian, ring
 from gan_edu.evaluation import sample_js, sample_w1
 from gan_edu.training import Run, batches, loop, train
 
@@ -29,8 +29,10 @@ def test_a_fixed_density_leaves_no_generator_to_record(record: tuple[str, ...]) 
 
 
 def test_js_is_recorded_in_two_coordinates_at_most() -> None:
-    with pytest.raises(ValueError, match="recording 'js' needs data with one or two coordinates, got 64; record 'w1'"):
-        train(digits()[0], **TINY, record=("js",))
+    for data, dim in ((digits()[0], 64), (gaussian([0.0] * 3), 3)):
+        words = f"recording 'js' needs data with one or two coordinates, got {dim}; record 'w1'"
+        with pytest.raises(ValueError, match=words):
+            train(data, **TINY, record=("w1", "js"))
 
 
 def test_gradients_are_recorded_where_gradients_are_off() -> None:
@@ -78,11 +80,15 @@ def test_a_second_ctrl_c_does_without_the_last_snapshot(monkeypatch: pytest.Monk
     assert run.interrupted
 
 
-def test_distances_are_recorded() -> None:
-    run = train(DATA, **EXACT, record=("w1", "js"))
-    np.testing.assert_array_equal(run.records["w1"], sample_w1(run.samples, DATA))
-    np.testing.assert_array_equal(run.records["js"], sample_js(run.samples, DATA))
-    assert run.records["w1"].shape == (4, 3)
+@pytest.mark.parametrize("data", [DATA, ring(3, std=0.2), DATA.sample(300, generator=0)])
+def test_distances_are_recorded(data: Any) -> None:
+    """Of every member at every snapshot, each its own."""
+    run = train(data, **EXACT, record=("w1", "js"))
+    for name, distance in (("w1", sample_w1), ("js", sample_js)):
+        assert run.records[name].shape == (4, 3)
+        for t, e in np.ndindex(4, 3):
+            assert run.records[name][t, e] == distance(run.samples[t, e], data)
+    assert np.unique(run.records["w1"]).size == 12
 
 
 @pytest.mark.parametrize("game", ["minimax", "wgan-gp"])

@@ -52,6 +52,10 @@ def test_generate_draws_fresh_samples(run: Run) -> None:
     assert x.shape == (3, 100, 1)
     assert (x == run.generate(100, seed=1)).all()
     assert (x != run.generate(100, seed=2)).any()
+    stream = torch.Generator().manual_seed(1)  # more than are computed in one piece, by each member's own network
+    z = torch.randn(700, 2, generator=stream, dtype=torch.float64).float().expand(3, -1, -1)
+    np.testing.assert_allclose(run.generate(700, seed=1), run.generator(z).detach().numpy(), atol=1e-6)
+    assert (run.generate(100) == run.generate(100, seed=0)).all()
 
 
 def test_density_is_the_law_smoothed_by_the_kernel(run: Run) -> None:
@@ -63,6 +67,16 @@ def test_density_is_the_law_smoothed_by_the_kernel(run: Run) -> None:
     np.testing.assert_allclose(np.trapezoid(estimate, x), 1.0, atol=1e-6)
     smoothed = GaussianMixture(law.means, np.hypot(law.stds, 0.2), law.weights)
     np.testing.assert_allclose(estimate, np.broadcast_to(smoothed.prob(x), estimate.shape), atol=0.01)
+
+
+def test_the_density_of_each_moment_and_member_is_its_own(run: Run) -> None:
+    means, stds = np.array([[-3.0, 0.0, 2.0], [1.0, 4.0, -1.0]]), np.array([[0.3, 0.5, 0.8], [1.0, 0.4, 0.6]])
+    quantiles = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)
+    estimate = with_samples(run, (means[..., None] + stds[..., None] * quantiles)[..., None]).density(
+        x := np.linspace(-6, 7, 131), 0.3
+    )
+    for t, e in np.ndindex(2, 3):
+        np.testing.assert_allclose(estimate[t, e], stats.norm.pdf(x, means[t, e], np.hypot(stds[t, e], 0.3)), atol=2e-3)
 
 
 def test_density_of_one_point_is_the_kernel(run: Run) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from trainings import DATA, TINY
 
-from gan_edu.training import PRESETS, train
+from gan_edu.training import PRESETS, TrainConfig, train
+from gan_edu.training.settings import RULES
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -19,13 +22,59 @@ def test_presets_are_settings(name: str) -> None:
 
 
 def test_the_presets_are_the_papers() -> None:
-    gp, toy, clip, pac = (PRESETS[name] for name in ("wgan-gp", "wgan-gp-toy", "wgan", "pacgan"))
-    adam = dict(game="non-saturating", lr_g=1e-4, lr_d=1e-4, betas=(0.8, 0.999))
-    assert pac == dict(pack=2, batch_size=200, **adam)
+    slow: dict[str, Any] = dict(lr_g=1e-4, lr_d=1e-4)
+    adam = dict(game="non-saturating", **slow, betas=(0.8, 0.999))
+    gp = dict(game="wgan-gp", **slow, penalty_weight=10.0, betas=(0.0, 0.9), batch_size=64, critic_steps=5)
+    clip = dict(game="wgan-clip", clip=0.01, optimizer="rmsprop", batch_size=64, critic_steps=5)
+    assert PRESETS["pacgan"] == dict(pack=2, batch_size=200, **adam)
     assert PRESETS["dcgan"] == {**adam, "lr_g": 2e-4, "lr_d": 2e-4, "betas": (0.5, 0.999), "batch_size": 128}
-    assert (gp["penalty_weight"], gp["lr_g"], gp["lr_d"], gp["betas"]) == (10.0, 1e-4, 1e-4, (0.0, 0.9))
-    assert (toy["penalty_weight"], toy["betas"], toy["batch_size"], toy["hidden"]) == (0.1, (0.5, 0.9), 256, (512,) * 3)
-    assert (clip["clip"], clip["optimizer"], clip["lr_d"], clip["batch_size"]) == (0.01, "rmsprop", 5e-5, 64)
+    assert PRESETS["wgan"] == {**clip, "lr_g": 5e-5, "lr_d": 5e-5}
+    assert PRESETS["wgan-gp"] == gp
+    toy = dict(penalty_weight=0.1, betas=(0.5, 0.9), batch_size=256, hidden=(512, 512, 512))
+    assert PRESETS["wgan-gp-toy"] == {**gp, **toy}
+
+
+def test_what_is_not_set_is_as_every_chapter_takes_it() -> None:
+    fixed: dict[str, Any] = dict(members=16, steps=2000, batch_size=256, critic_steps=1, generator_steps=1)
+    fixed |= dict(hidden=(64, 64), activation="relu", latent_dim=2, latent="normal", lr_g=1e-3, lr_d=1e-3, lr_decay=0.0)
+    fixed |= dict(game="non-saturating", optimizer="adam", betas=(0.5, 0.9), penalty_weight=None, clip=None, r1=0.0)
+    fixed |= dict(instance_noise=0.0, pack=1, kernels=0, smoothing=0.0, classes=0, record=(), snapshots=20, probes=4096)
+    assert asdict(TrainConfig()) == fixed | dict(
+        standardize=False, seed=0, device="auto", dtype="float32", progress=True
+    )
+
+
+LEAST, LARGEST, BELOW_1 = 5e-324, math.nextafter(math.inf, 0), math.nextafter(1.0, 0)
+BOUNDS: list[tuple[str, Any, Any]] = [  # a setting, the last value that it may have, the first beyond
+    *((name, 1, 0) for name in ("members", "batch_size", "latent_dim", "snapshots", "probes", "pack")),
+    *((name, 0, -1) for name in ("steps", "critic_steps", "generator_steps", "seed", "kernels", "classes")),
+    ("generator_steps", 1, 2),
+    *((name, LEAST, 0.0) for name in ("lr_g", "lr_d")),
+    *((name, 0.0, -LEAST) for name in ("penalty_weight", "clip", "r1", "instance_noise", "lr_decay", "smoothing")),
+    *((name, LARGEST, math.inf) for name in ("lr_g", "lr_d", "penalty_weight", "clip", "r1", "instance_noise")),
+    ("lr_decay", LARGEST, math.inf),
+    ("smoothing", BELOW_1, 1.0),
+    ("betas", (0.0, BELOW_1), (0.0, 1.0)),
+    ("betas", (BELOW_1, 0.0), (1.0, 0.0)),
+    ("betas", (0.0, 0.0), (0.0, -LEAST)),
+    ("betas", (0.5, 0.0), (-LEAST, 0.0)),
+    ("hidden", (3, 1), (3, 0)),
+    ("hidden", (1,), ()),
+]
+
+
+@pytest.mark.parametrize(("name", "inside", "outside"), BOUNDS)
+def test_a_setting_may_be_at_its_bound_and_not_beyond(name: str, inside: Any, outside: Any) -> None:
+    game = "wgan-gp" if name == "penalty_weight" else "minimax"
+    given = getattr(TrainConfig(game=game, **{name: inside}), name)
+    assert (given, type(given)) == (inside, type(inside))  # 0 is a number, and no way to say "the default"
+    with pytest.raises(ValueError, match=f"^{name} must .*, got {re.escape(repr(outside))}"):
+        TrainConfig(game=game, **{name: outside})
+
+
+def test_every_setting_with_a_bound_is_tried_at_it() -> None:
+    choices = {"standardize", "progress", "latent", "device", "optimizer", "record", "dtype"}
+    assert {name for name, *_ in BOUNDS} == set(RULES) - choices
 
 
 @pytest.mark.parametrize(
@@ -64,6 +113,8 @@ def test_the_presets_are_the_papers() -> None:
         ({"instance_noise": float("nan")}, "instance_noise must be finite and not negative, got nan"),
         ({"clip": float("inf")}, "clip must be finite and not negative, got inf"),
         ({"penalty_weight": 1.0}, "penalty_weight needs a game with a gradient penalty, got 'non-saturating'"),
+        ({"penalty_weight": 0.0}, "penalty_weight needs a game with a gradient penalty, got 'non-saturating'"),
+        ({"game": "wgan-clip", "clip": 0, "record": ("at_clip",)}, "needs clipped weights, got 'wgan-clip' without"),
         ({"device": "tpu"}, "device must be 'auto', 'cpu' or a CUDA device that is there, got 'tpu'; choose another"),
         ({"pack": 0}, "pack must be a whole number of at least 1, got 0"),
         ({"pack": 3}, "batch_size must be a multiple of pack, got 16 and 3; change one"),

@@ -89,6 +89,8 @@ def test_ctrl_c_ends_a_sweep_and_keeps_what_there_is(monkeypatch: pytest.MonkeyP
 
 def test_a_bad_configuration_costs_no_other() -> None:
     with pytest.warns(UserWarning, match=r"configuration 1 failed and leaves None: .*unknown game 'none'"):
-        kept, lost = sweep(DATA, [CONFIGS[0], {**TINY, "game": "none"}])
+        first, lost, last = sweep(DATA, [CONFIGS[0], {**TINY, "game": "none"}, CONFIGS[1]])
     assert lost is None
-    assert kept is not None
+    for kept, config in ((first, CONFIGS[0]), (last, CONFIGS[1])):
+        assert kept is not None
+        assert same_runs(kept, train(DATA, **config))
