@@ -139,7 +139,10 @@ def has_todays_script(nb: Notebook, name: str) -> list[str]:
     explore = pytest.importorskip("gan_edu.explore")
 
     def scripts(html: str) -> list[str]:
-        return [explore.script(), *([explore.page.laboratory_script()] if "gan-laboratory" in html else [])]
+        return [
+            explore.script(),
+            *([explore.page.laboratory_script()] if 'class="gan-figure gan-laboratory"' in html else []),
+        ]
 
     return [
         f"cell {cell.get('id')!r} holds a figure whose script is not today's: run `make notebooks NB={name}`"

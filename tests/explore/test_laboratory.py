@@ -345,10 +345,7 @@ def test_an_address_carries_the_settings(page: Any) -> None:
     page.evaluate("hash => { location.hash = hash; }", address)
     page.wait_for_function(f"() => {LAB}.values.seed === 2")
     assert page.evaluate(f"() => [{LAB}.values.game, {LAB}.values.batch_size]") == ["least-squares", 64]
-    assert (
-        select(page, "batch").evaluate("e => e.selectedOptions[0].text")
-        == "64"
-    )
+    assert select(page, "batch").evaluate("e => e.selectedOptions[0].text") == "64"
     page.evaluate("() => { location.hash = '#lab=0&game=\"chess\"&lr_d=7&seed=-1&batch_size=128'; }")
     page.wait_for_function(f"() => {LAB}.values.batch_size === 128")
     assert page.evaluate(f"() => [{LAB}.values.game, {LAB}.values.seed, {LAB}.values.lr_d]") == [
