@@ -137,12 +137,19 @@ def is_small(nb: Notebook, name: str) -> list[str]:
 
 def has_todays_script(nb: Notebook, name: str) -> list[str]:
     explore = pytest.importorskip("gan_edu.explore")
+
+    def scripts(html: str) -> list[str]:
+        return [
+            explore.script(),
+            *([explore.page.laboratory_script()] if 'class="gan-figure gan-laboratory"' in html else []),
+        ]
+
     return [
         f"cell {cell.get('id')!r} holds a figure whose script is not today's: run `make notebooks NB={name}`"
         for cell in code_cells(nb)
         for output in cell["outputs"]
         if "gan-figure" in (html := "".join(output.get("data", {}).get("text/html", "")))
-        and explore.script() not in html
+        and not all(script in html for script in scripts(html))
     ]
 
 

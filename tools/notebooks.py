@@ -92,8 +92,9 @@ def execute(path: Path, timeout: float = 1200) -> str | None:
 def renewed(html: str) -> str:
     """Return a stored figure with today's style and script; ValueError if today's package would not store the rest."""
     sys.path.insert(0, str(ROOT))
-    from gan_edu.explore import Figure, Panel
-    from gan_edu.explore.page import fragment
+    from gan_edu import gaussian
+    from gan_edu.explore import Figure, Laboratory, Panel
+    from gan_edu.explore.page import fragment, laboratory_fragment
 
     def rest(text: str) -> str:
         return re.sub(r"<style>.*?</style>|<script>.*?</script>", "", text, flags=re.DOTALL)
@@ -101,10 +102,14 @@ def renewed(html: str) -> str:
     panel = Panel(x=(0, 1), y=(0, 1), marks=[])
     try:
         spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
-        known = {*spec} == {*Figure(alt="any", panels=[panel]).spec} and all(
-            {*p} == {*vars(panel)} for p in spec["panels"]
-        )
-        new = fragment(spec)
+        if "views" in spec:
+            known = {*spec} == {*Laboratory({"any": gaussian()}, alt="any").spec}
+            new = laboratory_fragment(spec)
+        else:
+            known = {*spec} == {*Figure(alt="any", panels=[panel]).spec} and all(
+                {*p} == {*vars(panel)} for p in spec["panels"]
+            )
+            new = fragment(spec)
     except (TypeError, KeyError, AttributeError, json.JSONDecodeError):
         known, new = False, ""
     if not known or rest(new) != rest(html):

@@ -10,6 +10,7 @@ has the axes of what it mentions, two at most; a reduction such as ``integral(f,
 """
 
 from gan_edu.explore.figure import Figure
+from gan_edu.explore.laboratory import Laboratory
 from gan_edu.explore.marks import Choice, Heat, HLine, Line, Marker, Panel, Points, Segments, Slider, Snapshots, VLine
 from gan_edu.explore.page import script, style
 
@@ -18,6 +19,7 @@ __all__ = [
     "Figure",
     "HLine",
     "Heat",
+    "Laboratory",
     "Line",
     "Marker",
     "Panel",

@@ -104,7 +104,7 @@ const SHAPES = {
     return [["gan-segments", path]];
   },
   Heat: (m, d, sx, sy) => m.contour === null ? [] :
-    [["gan-line gan-contour", contour(d.z, m.columns, m.rows, m.contour, sx, sy)]],
+    [["gan-line gan-contour", [m.contour].flat().map(c => contour(d.z, m.columns, m.rows, c, sx, sy)).join("")]],
   VLine: (m, d, sx) => [["gan-rule", `M${px(sx(d.x[0]))} -9V9999`]],
   HLine: (m, d, sx, sy) => [["gan-rule", `M-9 ${px(sy(d.y[0]))}H9999`]],
 };
@@ -121,8 +121,8 @@ function tint(context, m, z) {
 }
 function key(parent, m) { // the sample of a mark in the legend
   if (m.kind === "Heat") {
-    const end = v => add(parent, "span", {"aria-hidden": "true"}, pair(v)[1]);
-    end(m.lo); add(parent, "i", {class: "gan-scale"}); end(m.hi);
+    const [lo, hi] = m.ends || [m.lo, m.hi].map(v => pair(v)[1]), end = text => add(parent, "span", {"aria-hidden": "true"}, text);
+    end(lo); add(parent, "i", {class: "gan-scale"}); end(hi);
     return;
   }
   const svg = add(parent, "svg", {width: 28, height: 12, class: "gan-key gan-" + m.role, "aria-hidden": "true"});
@@ -277,7 +277,7 @@ function panel(parent, p, kin, e, alt, redraw) {
     ev.preventDefault();
     point(c.x + dx * (p.x[1] - p.x[0]) / 60, c.y + dy * (p.y[1] - p.y[0]) / 60);
   });
-  return {layout, draw, reset() { for (const m of marks) { m.visible = m.shown; if (m.box) m.box.checked = m.shown; } }};
+  return {svg, marks, layout, draw, get view() { return view; }, get cursor() { return cursor; }, reset() { for (const m of marks) { m.visible = m.shown; if (m.box) m.box.checked = m.shown; } }};
 }
 // ---- 2. The figure and its controls ------------------------------------------------------------------------------------
 
@@ -367,32 +367,7 @@ function addPanels(place, spec, e, redraw) {
   const above = p => beside ? [p] : spec.panels.filter(q => q.x[0] === p.x[0] && q.x[1] === p.x[1]);
   return spec.panels.map(p => panel(place, p, above(p), e, say(spec.alt), redraw));
 }
-// ---- 3. What a figure stands on --------------------------------------------------------------------------------------
-
-function luminance(colours) { // of layers, the last on top, from 0 (black) to 1; NaN where one sees through them
-  const pen = add(document.createElement("div"), "canvas", {width: 1, height: 1}).getContext("2d", {willReadFrequently: true});
-  for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
-  const [r, g, b, opaque] = pen.getImageData(0, 0, 1, 1).data;
-  return opaque < 128 ? NaN : 0.2126 * (r / 255) ** 2.2 + 0.7152 * (g / 255) ** 2.2 + 0.0722 * (b / 255) ** 2.2;
-}
-function settle(figure) { // light or dark by what lies behind; by the page's text where that is nothing
-  const layers = [];
-  for (let e = figure.parentElement; e; e = e.parentElement || e.getRootNode().host) {
-    layers.unshift(getComputedStyle(e).backgroundColor);
-  }
-  // grey of luminance 0.18 is as far from black as from white
-  const behind = luminance(layers), light = luminance([getComputedStyle(figure.parentElement || figure).color]) > 0.3;
-  const ground = behind < 0.18 || !(behind >= 0) && light ? "dark" : behind >= 0 ? "light" : "";
-  if (ground) figure.dataset.ground = ground; else delete figure.dataset.ground;
-}
-function watchGround() { // themes change by an attribute, by the system, or by a style sheet that arrives late
-  const all = () => { for (const figure of document.querySelectorAll("figure.gan-figure[data-ready]")) settle(figure); };
-  const soon = () => { all(); for (const wait of [50, 500]) setTimeout(all, wait); };
-  for (const e of [document.documentElement, document.body]) new MutationObserver(soon).observe(e, {attributes: true});
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
-  addEventListener("load", all);
-}
-// ---- 4. All figures of a page ----------------------------------------------------------------------------------------
+// ---- 3. All figures of a page ----------------------------------------------------------------------------------------
 
 function mount(figure) {
   const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
@@ -439,11 +414,13 @@ function mount(figure) {
   if (spec.autoplay && player && !calm) playInView(body, player);
 }
 function mountAll() {
-  for (const figure of document.querySelectorAll("figure.gan-figure:not([data-ready])")) {
+  for (const figure of document.querySelectorAll("figure.gan-figure:not([data-ready], .gan-laboratory)")) {
     // what cannot be drawn keeps its text alternative
     try { mount(figure); } catch (error) { figure.dataset.ready = "0"; figure.dataset.error = error.message; }
   }
 }
-window.ganExplore = {evaluate, mountAll, functions: Object.keys(FUNCTIONS)};
+// What a laboratory draws with
+const kit = {SHAPES, WORDS, add, addSlider, clamp, dots, engine, format, haloed, language, minus, panel, rich, say, settle, words};
+window.ganExplore = {evaluate, mountAll, functions: Object.keys(FUNCTIONS), kit};
 watchGround();
 mountAll();

@@ -130,7 +130,7 @@ function engine(spec) {
   const scalars = [...Object.keys(spec.sliders), ...Object.keys(spec.choices), "frame", "step"];
   for (const name of scalars) inputs[name] = scope[name] = node([]);
   const recorded = Object.entries(spec.snapshots)
-    .map(([name, s]) => ({s, all: unpack(s), node: scope[name] = node(s.axes)}));
+    .map(([name, s]) => ({s, all: s.live ? new Float64Array(s.live) : unpack(s), node: scope[name] = node(s.axes)}));
   const program = spec.program.map(item => Array.isArray(item) ? scope[item[0]] = build(item[1]) : iterate(item));
   function run(values) {
     for (const name in inputs) inputs[name].data[0] = name === "step" ? spec.steps[values.frame] : values[name];

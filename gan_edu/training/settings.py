@@ -28,13 +28,13 @@ class TrainConfig:
     members: int = 16
     """E, independent runs trained side by side."""
     steps: int = 2000
-    """Generator updates; with `generator_steps=0`, discriminator rounds."""
+    """Rounds: each is k updates of D, then those of G."""
     batch_size: int = 256
     """N, samples of each kind per update."""
     critic_steps: int = 1
     """k, updates of D before each update of G; 0 freezes D."""
     generator_steps: int = 1
-    """Updates of G per round, 1 or 0; 0 freezes G."""
+    """Updates of G per round; 0 freezes G."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers of both networks."""
     activation: str = "relu"
@@ -178,10 +178,6 @@ RULES: dict[str, Rule] = {
 }
 # what settings must be together, and what to say otherwise
 TOGETHER: list[tuple[Callable[[TrainConfig, Game], object], Callable[[TrainConfig], str]]] = [
-    (
-        lambda c, game: c.generator_steps <= 1,
-        lambda c: f"generator_steps must be 0 or 1, got {c.generator_steps}; raise critic_steps to change the ratio",
-    ),
     (
         lambda c, game: c.batch_size % c.pack == 0,
         lambda c: f"batch_size must be a multiple of pack, got {c.batch_size} and {c.pack}; change one",
