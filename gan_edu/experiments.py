@@ -116,7 +116,7 @@ def prediction(values: ArrayLike, new: int, level: float = 0.999) -> Prediction:
         >>> prediction(range(64), new=16)
         Prediction(low=5.0, high=58.0, level=0.9993289332682305)
 
-    Source: Fligner and Wolfe (1979), nonparametric prediction intervals for a future sample median. Chapter: 06, 11.
+    Source: Hahn and Meeker (1991), on prediction intervals without a law. Chapter: 06, 11.
     """
     x = np.sort(numbers("values", values).ravel())
     if new < 1 or not 0 < level < 1 or not np.isfinite(x).all() or not len(x):

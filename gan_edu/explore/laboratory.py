@@ -146,7 +146,7 @@ class Laboratory:
             need(set(values) <= {*START, "data"}, f"{with_it}settings must be of {listed([*START, 'data'])}")
             self._read({**chosen, **values}, offered, labels)
         self.spec: dict[str, Any] = {
-            **{"title": title, "alt": alt, "caption": caption, "width": 960},
+            "title": title, "alt": alt, "caption": caption, "width": 960,
             "views": {str(dim): _live(self._view(dim)) for dim in sorted(self._dims)},
             "laws": self._laws,
             "settings": self._settings,
@@ -192,7 +192,7 @@ class Laboratory:
         filled = {name: np.zeros(shape) for name, (shape, _) in shapes.items()} | arrays
         return Figure(
             alt=self._alt,
-            grids={axis: (-reach, reach, CELLS[dim]) for axis in "xy"[:dim]},
+            grids=dict.fromkeys("xy"[:dim], (-reach, reach, CELLS[dim])),
             snapshots={name: Snapshots(filled[name], grid, fixed=True, bits=16) for name, (_, grid) in shapes.items()},
             formulas={} if dim == 2 else LINE,
             panels=[panel, *_past()],

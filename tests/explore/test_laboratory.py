@@ -376,9 +376,8 @@ def test_data_are_drawn(page: Any) -> None:
 
 
 def test_a_diverged_run_says_so(page: Any) -> None:
-    page.evaluate(
-        f"() => window.ganLaboratory.set({LAB}, {{...{LAB}.spec.settings, game: 'least-squares', optimizer: 'sgd', lr_d: 1e200, lr_g: 1e200}})"
-    )
+    huge = "game: 'least-squares', optimizer: 'sgd', lr_d: 1e200, lr_g: 1e200"
+    page.evaluate(f"() => window.ganLaboratory.set({LAB}, {{...{LAB}.spec.settings, {huge}}})")
     for _ in range(6):
         press(page, "round")
     assert "not finite, and is frozen as it was at round" in page.locator(".gan-lab-note").first.inner_text()
