@@ -131,7 +131,6 @@ BITES: list[tuple[str, Callable[[Notebook], Any], str]] = [
     ("asserts_something", write("check", "x"), "has no assert"),
     ("ends_without_semicolon", write("try", "x;"), "ends with a semicolon"),
     ("backs_its_drawings", write("check", "x"), "followed by no assert"),
-    ("backs_its_drawings", put("draw", "outputs", [SAID]), "never compared"),
     ("has_ids", put("try", "id", "draw"), "an id of its own"),
     ("has_ids", lambda nb: nb["cells"][3].pop("id"), "an id of its own"),
     ("has_ids", lambda nb: nb["cells"].pop(0), "id 'title'"),
