@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_edu import GaussianMixture, Run, sweep
+from gan_edu import GaussianMixture, Run, __version__, sweep
 
 TABLES = Path(__file__).resolve().parents[1] / "gan_edu" / "tables"
 Score = Callable[[Run, GaussianMixture], Mapping[str, Any]]
@@ -75,7 +75,8 @@ def make(
                 scores = {k: [round(float(x), 4) for x in np.asarray(v)] for k, v in score(run, law).items()}
                 stored.append({"settings": dict(row), "scores": scores})
     made = {
-        **{package: version(package) for package in ("gan_edu", "torch", "numpy")},
+        "gan_edu": __version__,  # of this folder, whichever else may be installed
+        **{package: version(package) for package in ("torch", "numpy")},
         "python": platform.python_version(),
         "processor": processor(),
         "seconds": round(time.perf_counter() - start),
