@@ -170,8 +170,8 @@ def optimal_critic(p_data: Density, p_g: Density) -> OptimalCritic:
     """Critic that maximises E_{p_data} f - E_{p_g} f among 1-Lipschitz functions; the maximum is W1.
 
     On the line f*' = sign(F_g - F_data): f* rises from where p_g has too much mass to where it has too little, uphill
-    towards missing samples. In higher dimensions, as for `wasserstein1`, p_g must be the law of a x + b for x ~ p_data;
-    then f* falls along the rays on which that map moves earth.
+    towards where generated samples are missing. In higher dimensions, as for `wasserstein1`, p_g must be the law of
+    a x + b for x ~ p_data; then f* falls along the rays on which that map moves earth.
 
     Raises:
         ValueError: the laws do not fit, or there is no formula.
