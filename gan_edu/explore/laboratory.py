@@ -146,7 +146,10 @@ class Laboratory:
             need(set(values) <= {*START, "data"}, f"{with_it}settings must be of {listed([*START, 'data'])}")
             self._read({**chosen, **values}, offered, labels)
         self.spec: dict[str, Any] = {
-            "title": title, "alt": alt, "caption": caption, "width": 960,
+            "title": title,
+            "alt": alt,
+            "caption": caption,
+            "width": 960,
             "views": {str(dim): _live(self._view(dim)) for dim in sorted(self._dims)},
             "laws": self._laws,
             "settings": self._settings,
@@ -224,7 +227,8 @@ class Laboratory:
             if "means" in law
             else data[np.arange(SHOWN) % len(data)]
         )
-        x = np.linspace(*self.spec["views"][str(dim)]["panels"][0]["x"], CELLS[dim])
+        low, high = self.spec["views"][str(dim)]["panels"][0]["x"]
+        x = np.linspace(low, high, CELLS[dim])
         points = x[:, None] if dim == 1 else np.stack(np.meshgrid(x, x), -1).reshape(-1, 2)
         with torch.no_grad():
             out = run.discriminator(torch.tensor(points, dtype=torch.float32)[None])[0, :, 0]
