@@ -150,6 +150,22 @@ class Explorable(SphinxDirective):
         return [nodes.raw("", f'<div class="gan-explorable">{html}</div>', format="html")]
 
 
+def share_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Of the script and style that each stored figure brings, keep the first of a page; the later ones only call it."""
+    seen: set[str] = set()
+
+    def once(found: re.Match[str]) -> str:
+        if found[0] not in seen:
+            seen.add(found[0])
+            return found[0]
+        return f"<script>window.{found['name']}.mountAll()</script>" if found["name"] else ""
+
+    style = r"<style>\.?[^<]*gan-figure[^<]*</style>"
+    script = r'<script>\(function \(\) \{\s*"use strict";\s*if \(window\.(?P<name>gan\w+)\).*?</script>'
+    if "body" in context:
+        context["body"] = re.sub(f"{style}|{script}", once, context["body"], flags=re.DOTALL)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register all of it."""
     app.config.mathjax_path = "mathjax/tex-chtml.js"
@@ -158,6 +174,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", name_blocks)
     app.connect("doctree-read", keep_tags)
     app.connect("doctree-read", hide_ticks)
+    app.connect("html-page-context", share_scripts)
     app.connect("html-page-context", drop_thebe, priority=950)  # after everyone has added their scripts
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_source_maps)
