@@ -27,6 +27,7 @@ RECIPES = {
     "test": [TEST, BUILD, PYTEST],
     "lab": [TEST, IN + "-m jupyter lab book"],
     "notebooks": [TEST, IN + "tools/notebooks.py"],
+    "experiments": [TEST, IN + "experiments/a.py", IN + "experiments/b.py"],  # not common.py
     "lint": [TEST, IN + "-m ruff check", IN + "-m ruff format --check", IN + "-m mypy"],
     "bench": [TEST, IN + "benchmarks/a.py", IN + "benchmarks/b.py"],
     "colab": [TEST, IN + "tools/colab.py"],
@@ -40,6 +41,9 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self.folder, self.bin, self.log = folder / "a book", folder / "bin", folder / "log"
         (self.folder / "benchmarks").mkdir(parents=True)
+        (self.folder / "experiments").mkdir()
+        for name in ("a.py", "b.py", "common.py"):
+            (self.folder / "experiments" / name).touch()
         shutil.copy(ROOT / "Makefile", self.folder)
         for name in ("b.py", "a.py", "notes.txt"):
             (self.folder / "benchmarks" / name).touch()
@@ -75,7 +79,7 @@ def test_a_target_runs_these_commands_in_this_order_and_stops_at_the_first_that_
     folder: Folder, target: str
 ) -> None:
     """Each with one thread; also where a folder has the target's name, as book/ has."""
-    (folder.folder / target).mkdir()
+    (folder.folder / target).mkdir(exist_ok=True)
     commands = RECIPES[target]
     status, called, said = folder.make(target)
     assert (status, called) == (0, threads(commands)), said
@@ -161,7 +165,14 @@ def test_clean_removes_what_was_built_and_leaves_the_environment(folder: Folder)
         (folder.folder / name / "some").mkdir(parents=True)
     (folder.folder / "clean").touch()
     assert folder.make("clean")[:2] == (0, [])
-    assert {path.name for path in folder.folder.iterdir()} == {"Makefile", "benchmarks", "book", "clean", ".venv"}
+    assert {path.name for path in folder.folder.iterdir()} == {
+        "Makefile",
+        "benchmarks",
+        "book",
+        "clean",
+        "experiments",
+        ".venv",
+    }
 
 
 # --- continuous integration --------------------------------------------------------------------------------------

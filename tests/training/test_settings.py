@@ -48,7 +48,6 @@ LEAST, LARGEST, BELOW_1 = 5e-324, math.nextafter(math.inf, 0), math.nextafter(1.
 BOUNDS: list[tuple[str, Any, Any]] = [  # a setting, the last value that it may have, the first beyond
     *((name, 1, 0) for name in ("members", "batch_size", "latent_dim", "snapshots", "probes", "pack")),
     *((name, 0, -1) for name in ("steps", "critic_steps", "generator_steps", "seed", "kernels", "classes")),
-    ("generator_steps", 1, 2),
     *((name, LEAST, 0.0) for name in ("lr_g", "lr_d")),
     *((name, 0.0, -LEAST) for name in ("penalty_weight", "clip", "r1", "instance_noise", "lr_decay", "smoothing")),
     *((name, LARGEST, math.inf) for name in ("lr_g", "lr_d", "penalty_weight", "clip", "r1", "instance_noise")),
