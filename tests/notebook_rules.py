@@ -106,6 +106,8 @@ def has_plain_markdown(nb: Notebook, name: str) -> list[str]:
                 found.append(
                     f"cell {cell.get('id')!r} uses {match[0].strip()!r}, a directive or role, which Colab shows raw"
                 )
+            if re.search(r"<summary>[^<]*\$", line):
+                found.append(f"cell {cell.get('id')!r} has a formula in a <summary>, which stays raw: use words there")
     return found
 
 

@@ -104,6 +104,7 @@ BITES: list[tuple[str, Callable[[Notebook], Any], str]] = [
     ("has_known_tags", put("try", "metadata", {"tags": ["skip"]}), "tag 'skip'; allowed are hide-cell"),
     ("folds_hidden_cells", put("draw", "metadata", {"tags": ["hide-input"]}), "cellView"),
     ("folds_hidden_cells", put("try", "metadata", {"cellView": "form"}), "cellView"),
+    ("has_plain_markdown", write("see", "<details><summary>Why $x$</summary>"), "a formula in a <summary>"),
     ("has_plain_markdown", write("see", "```{note}\nx\n```"), "directive or role"),
     ("has_plain_markdown", write("see", ":::{note}\nx\n:::"), "directive or role"),
     ("has_plain_markdown", write("see", "by {ref}`x`"), "directive or role"),
